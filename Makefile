@@ -1,0 +1,70 @@
+# Every target sets up its own environment first: a fresh checkout needs nothing but Python 3.11.
+VENV ?= .venv
+BIN := $(VENV)/bin
+SEEDS ?= 1000
+SECONDS ?= 60
+PATHS := coord transport recipes workers tests examples
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format sim bench bench-etcd bench-memory bench-scale bench-profile
+.PHONY: chaos fuzz examples wheel lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+$(VENV)/.stamp: requirements-dev.lock pyproject.toml .ci/set-up
+	@VENV=$(VENV) PYTHON="$(PYTHON)" .ci/set-up
+	@touch $@
+
+demo: $(VENV)/.stamp ## a three-node cluster that loses its leader while a client writes
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.stamp ## all tests but the slow ones
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.stamp ## lint, format, types, import contract, house rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(PATHS)
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/house
+
+format: $(VENV)/.stamp ## let ruff format and fix what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+sim: $(VENV)/.stamp ## SEEDS simulated clusters under faults
+	$(BIN)/python -m coord.testing.sim --seeds $(SEEDS)
+
+bench: $(VENV)/.stamp ## throughput and latency of a local three-node cluster
+	$(BIN)/coord bench run
+
+bench-etcd: $(VENV)/.stamp ## the same load against etcd on this machine
+	$(BIN)/coord bench etcd
+
+bench-memory: $(VENV)/.stamp ## memory per key
+	$(BIN)/coord bench memory
+
+bench-scale: $(VENV)/.stamp ## how throughput moves with clients and value size
+	$(BIN)/coord bench scale
+
+bench-profile: $(VENV)/.stamp ## where the time goes
+	$(BIN)/coord bench profile
+
+chaos: $(VENV)/.stamp ## real processes killed, stopped and cut off for SECONDS, history checked
+	$(BIN)/python -m coord.testing.chaos --seconds $(SECONDS)
+
+fuzz: $(VENV)/.stamp ## hypothesis with many more examples
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -m "slow or not slow" -k "fuzz or property or random"
+
+examples: $(VENV)/.stamp ## run every example
+	@set -e; for file in examples/*.py; do echo "== $$file"; timeout 120 $(BIN)/python $$file; done
+
+wheel: $(VENV)/.stamp ## build the wheel and check what is in it
+	$(BIN)/python .ci/check_wheel.py
+
+lock: ## resolve the newest versions afresh and rewrite requirements-dev.lock
+	@.ci/lock
+
+clean: ## remove what was built, the environment included
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
