@@ -97,7 +97,8 @@ def _history(luck: Random, clients: int, count: int) -> list[Op]:
     """A true history: each operation takes effect at a moment between its call and its return."""
     model, state = Register(), Register().initial()
     moments = luck.sample(range(count * 50), count * 3)
-    spans = [sorted(moments[i * 3 : i * 3 + 3]) for i in range(count)]
+    moments.sort()
+    spans = [sorted(moments[i : i + 3 * clients : clients]) for i in _starts(count, clients)]
     busy: list[int] = [-1] * clients
     history: list[Op] = []
     spans.sort(key=lambda span: span[1])
@@ -114,6 +115,14 @@ def _history(luck: Random, clients: int, count: int) -> list[Op]:
             Operation(called, FOREVER if lost else returned, call, None if lost else answer)
         )
     return history
+
+
+def _starts(count: int, clients: int) -> list[int]:
+    """Where spans of three moments begin so that `clients` of them overlap and none is shared."""
+    block = 3 * clients
+    return [
+        base + place for base in range(0, count * 3 - block + 1, block) for place in range(clients)
+    ]
 
 
 def _call(luck: Random, number: int, state: State) -> Call:
