@@ -241,8 +241,19 @@ class TransferLeader(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
 
 TxnOp = Put | DeleteRange | Range | Txn | Claim | GiveBack
 WriteOp = (
-    Put | DeleteRange | Txn | Claim | GiveBack | Compact | LeaseGrant | LeaseRevoke
-    | LeaseKeepAlive | OpenWriter | CloseWriter | Invalid | SetAlarm
+    Put
+    | DeleteRange
+    | Txn
+    | Claim
+    | GiveBack
+    | Compact
+    | LeaseGrant
+    | LeaseRevoke
+    | LeaseKeepAlive
+    | OpenWriter
+    | CloseWriter
+    | Invalid
+    | SetAlarm
 )
 ReadOp = Range | Txn | LeaseTimeToLive | LeaseList | Status | HashState | TransferLeader
 
@@ -279,7 +290,9 @@ class TxnReply(msgspec.Struct, frozen=True, array_like=True, tag=4):
 
     revision: int
     succeeded: bool
-    replies: tuple["PutReply | DeleteReply | RangeReply | TxnReply | ClaimReply | GiveBackReply", ...]
+    replies: tuple[
+        "PutReply | DeleteReply | RangeReply | TxnReply | ClaimReply | GiveBackReply", ...
+    ]
 
 
 class ClaimReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
@@ -404,7 +417,22 @@ class ErrorReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=31)
 
 TxnOpReply = PutReply | DeleteReply | RangeReply | TxnReply | ClaimReply | GiveBackReply
 Reply = (
-    PutReply | DeleteReply | RangeReply | TxnReply | ClaimReply | GiveBackReply | CompactReply
-    | LeaseGrantReply | LeaseRevokeReply | LeaseKeepAliveReply | WriterReply | AlarmReply
-    | LeaseTimeToLiveReply | LeaseListReply | StatusReply | HashReply | TransferReply | ErrorReply
+    PutReply
+    | DeleteReply
+    | RangeReply
+    | TxnReply
+    | ClaimReply
+    | GiveBackReply
+    | CompactReply
+    | LeaseGrantReply
+    | LeaseRevokeReply
+    | LeaseKeepAliveReply
+    | WriterReply
+    | AlarmReply
+    | LeaseTimeToLiveReply
+    | LeaseListReply
+    | StatusReply
+    | HashReply
+    | TransferReply
+    | ErrorReply
 )
