@@ -89,7 +89,7 @@ class DeleteRange(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2)
 
 
 class Range(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
-    """Read a key, or the keys of [key, range_end). `range_end` b"\\0" means "from key on"."""
+    r"""Read a key, or the keys of [key, range_end). `range_end` b"\0" means "from key on"."""
 
     key: Key
     range_end: RangeEnd = b""

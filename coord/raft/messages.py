@@ -56,7 +56,7 @@ class SnapshotMeta(msgspec.Struct, frozen=True, array_like=True):
     membership: Membership
 
 
-# --- messages between members ---------------------------------------------------------------------
+# --- messages between members -----------------------------------------------------------------
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True):
@@ -172,7 +172,7 @@ Message = (
 )
 
 
-# --- events: everything that can happen to the core -------------------------------------------------
+# --- events: everything that can happen to the core ---------------------------------------------
 
 
 @attrs.frozen
@@ -273,7 +273,7 @@ Event = (
 )
 
 
-# --- effects: everything the core asks of the shell --------------------------------------------------
+# --- effects: everything the core asks of the shell ----------------------------------------------
 
 
 class Role(IntEnum):
