@@ -110,6 +110,15 @@ class Refused(NotDone):
     """The state of the store does not allow it."""
 
 
+class HistoryCompacted(Refused):
+    """The history a watch needs has been compacted."""
+
+    def __init__(self, compact_revision: int) -> None:
+        super().__init__(ERROR_TEXT[ErrorCode.COMPACTED], ErrorCode.COMPACTED)
+        self.compact_revision = compact_revision
+        """The oldest revision a watch can start from."""
+
+
 class MaybeDone(CoordError):
     """The answer was lost; look before you repeat."""
 
