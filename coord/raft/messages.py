@@ -118,8 +118,10 @@ class AppendReply(_Message, frozen=True, array_like=True, tag=6):
 
 
 class Heartbeat(_Message, frozen=True, array_like=True, tag=7):
-    """`commit` is at most what the leader knows the follower to hold. `round` numbers the
-    leadership proofs for reads; it only grows within a term."""
+    """`commit` is at most what the leader knows the follower to hold.
+
+    `round` numbers the leadership proofs for reads; it only grows within a term.
+    """
 
     commit: int
     round: int
