@@ -1,0 +1,124 @@
+"""Making one ZeroMQ socket with every limit set, before it binds or connects.
+
+What is left out of here keeps libzmq's default, and most of those are "unlimited".
+"""
+
+import contextlib
+import errno
+import os
+import socket as network
+from collections.abc import Iterator
+
+import zmq
+
+from transport.base import TransportError
+from transport.framing import HEADER_BYTES
+from transport.settings import LinkSettings
+
+NOBLOCK = int(zmq.NOBLOCK)
+SNDMORE_NOBLOCK = int(zmq.SNDMORE) | NOBLOCK
+RCVMORE = int(zmq.RCVMORE)
+EVENTS = int(zmq.EVENTS)
+POLLIN = int(zmq.POLLIN)
+POLLOUT = int(zmq.POLLOUT)
+
+_TTL_UNIT_MS = 100  # what ZMTP counts a heart-beat's time to live in
+_LISTEN_BACKLOG = 1024  # a thousand clients may come back in the same instant
+
+
+def new_socket(
+    context: zmq.Context[zmq.Socket[bytes]], kind: int, settings: LinkSettings
+) -> zmq.Socket[bytes]:
+    """Return a socket of `kind` with every bound and time of `settings` in force."""
+    made = context.socket(kind)
+    made.setsockopt(zmq.LINGER, 0)
+    made.setsockopt(zmq.IPV6, 1)
+    made.setsockopt(zmq.SNDHWM, settings.queue_messages)
+    made.setsockopt(zmq.RCVHWM, settings.queue_messages)
+    made.setsockopt(zmq.MAXMSGSIZE, 2 * settings.receive_bytes_max + HEADER_BYTES)
+    made.setsockopt(zmq.HANDSHAKE_IVL, settings.handshake_ms)
+    made.setsockopt(zmq.HEARTBEAT_IVL, settings.heartbeat_ms)
+    made.setsockopt(zmq.HEARTBEAT_TIMEOUT, settings.heartbeat_timeout_ms)
+    # The other side is told to give up on this one a little later than this one on it.
+    ttl_ms = settings.heartbeat_timeout_ms + settings.heartbeat_ms
+    made.setsockopt(zmq.HEARTBEAT_TTL, -(-ttl_ms // _TTL_UNIT_MS) * _TTL_UNIT_MS)
+    made.setsockopt(zmq.RECONNECT_IVL, settings.reconnect_ms)
+    made.setsockopt(zmq.RECONNECT_IVL_MAX, settings.reconnect_ms_max)
+    made.setsockopt(zmq.CONNECT_TIMEOUT, settings.handshake_ms)
+    made.setsockopt(zmq.IMMEDIATE, 1)  # nothing queues for a connection that does not stand
+    made.setsockopt(zmq.BACKLOG, _LISTEN_BACKLOG)
+    return made
+
+
+def bind(bound: zmq.Socket[bytes], address: str) -> str:
+    """Listen on `address`.
+
+    Returns:
+        The address in full: with the port that was given out where `address` asked for port 0.
+
+    Raises:
+        TransportError: it is taken, is not an address, or may not be used; nothing is bound.
+    """
+    _refuse_taken_path(address)
+    # With a domain named, ZeroMQ turns away what looks like its first protocol version, which
+    # any text does: HTTP would otherwise count as a connection of ours.
+    bound.setsockopt(zmq.ZAP_DOMAIN, b"coord")
+    with _faults_named("listen on", address):
+        bound.bind(address)
+    endpoint = bound.getsockopt(zmq.LAST_ENDPOINT)
+    assert isinstance(endpoint, bytes)
+    return endpoint.rstrip(b"\0").decode().replace("[::ffff:127.0.0.1]", "127.0.0.1")
+
+
+def is_ready(asked: zmq.Socket[bytes], event: int) -> bool:
+    """Whether `asked` can receive (POLLIN) or send (POLLOUT) now; makes ZeroMQ look afresh."""
+    return bool(int(asked.getsockopt(EVENTS)) & event)
+
+
+def connect(joined: zmq.Socket[bytes], address: str) -> None:
+    """Start connecting to `address`; ZeroMQ keeps trying from here on.
+
+    Raises:
+        TransportError: not an address.
+    """
+    with _faults_named("connect to", address):
+        joined.connect(address)
+
+
+@contextlib.contextmanager
+def _faults_named(what: str, address: str) -> Iterator[None]:
+    try:
+        yield
+    except (zmq.ZMQError, UnicodeError) as error:
+        raise TransportError(f"cannot {what} {address!r}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", 0)
+    if number == errno.EADDRINUSE:
+        return "already in use; is another node running there?"
+    if number in (errno.EINVAL, zmq.EPROTONOSUPPORT):
+        return "not an address; expected tcp://HOST:PORT or ipc://PATH"
+    if number == errno.ENODEV:
+        return "no such host or interface on this machine"
+    if number == errno.ENOENT:
+        return "its folder does not exist"
+    if number == errno.ENAMETOOLONG:
+        return "the path is too long for a local socket (107 bytes at most)"
+    return os.strerror(number) if number else str(error)
+
+
+def _refuse_taken_path(address: str) -> None:
+    """ZeroMQ would silently take a local path from a process that still listens there."""
+    if not address.startswith("ipc://") or address in ("ipc://*", "ipc://"):
+        return
+    path = address.removeprefix("ipc://")
+    with network.socket(network.AF_UNIX, network.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect("\0" + path[1:] if path.startswith("@") else path)
+        except OSError:
+            return  # nobody there, or no such path: binding says what is wrong, if anything is
+    raise TransportError(
+        f"cannot listen on {address!r}: already in use; is another node running there?"
+    )
