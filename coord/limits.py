@@ -27,6 +27,10 @@ WRITER_TTL_MS = 600_000  # a silent writer is forgotten after this much cluster 
 WRITERS_MAX = 100_000  # registered writers at once
 WRITER_PENDING_MAX = 16_384  # answers kept for one writer until it acknowledges them
 
+# --- snapshots taken by clients ---------------------------------------------------------------
+SNAPSHOT_FETCHES_MAX = 2  # at once, per node: each pins history
+SNAPSHOT_FETCH_IDLE_MS = 30_000  # a client that stopped asking
+
 # --- watches ----------------------------------------------------------------------------------
 WATCHES_PER_CLIENT_MAX = 10_000
 WATCH_WINDOW_BYTES = 8 * MIB  # sent and not yet consumed, per connection; then the watch lags
@@ -53,6 +57,7 @@ HEARTBEAT_TICKS = 5  # 100 ms: etcd's default for a LAN
 ELECTION_TICKS = 30  # 600 ms at least, twice that at most, drawn anew each time
 APPEND_BYTES_MAX = 4 * MIB  # entries in one message to a peer
 APPEND_INFLIGHT_MAX = 64  # messages to one peer not yet acknowledged
+APPEND_INFLIGHT_BYTES_MAX = 16 * MIB  # the same in payload bytes: bounds memory and queues
 ENTRY_BYTES_MAX = 12 * MIB  # one log entry, all frames of a drain
 LOG_BYTES_IN_MEMORY = 32 * MIB  # applied entries kept for slow followers; then a snapshot
 SNAPSHOT_CHUNK_BYTES = 1 * MIB

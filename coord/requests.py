@@ -239,6 +239,15 @@ class TransferLeader(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
     target: Id = 0
 
 
+class SnapshotNext(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=25):
+    """Ask the answering node for the next part of a snapshot; 0 starts one at this moment.
+
+    One not asked on for SNAPSHOT_FETCH_IDLE_MS is given up.
+    """
+
+    snapshot: Id = 0
+
+
 TxnOp = Put | DeleteRange | Range | Txn | Claim | GiveBack
 WriteOp = (
     Put
@@ -255,7 +264,16 @@ WriteOp = (
     | Invalid
     | SetAlarm
 )
-ReadOp = Range | Txn | LeaseTimeToLive | LeaseList | Status | HashState | TransferLeader
+ReadOp = (
+    Range
+    | Txn
+    | LeaseTimeToLive
+    | LeaseList
+    | Status
+    | HashState
+    | TransferLeader
+    | SnapshotNext
+)
 
 # --- replies ------------------------------------------------------------------------------------
 
@@ -392,6 +410,8 @@ class StatusReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=22
     alarms: tuple[str, ...]
     members: tuple[MemberStatus, ...]
     version: str
+    longest_turn_ms: float = 0.0
+    """Longest stall of the node's loop since a status was last asked for."""
 
 
 class HashReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=23):
@@ -406,6 +426,17 @@ class TransferReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
     """The transfer was started towards `target`."""
 
     target: int
+
+
+class SnapshotPartReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=25):
+    """One part; the parts in order are the canonical snapshot of the store at `index`."""
+
+    snapshot: int
+    index: int
+    term: int
+    revision: int
+    chunk: bytes
+    last: bool
 
 
 class ErrorReply(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=31):
@@ -434,5 +465,6 @@ Reply = (
     | StatusReply
     | HashReply
     | TransferReply
+    | SnapshotPartReply
     | ErrorReply
 )

@@ -1,0 +1,151 @@
+"""Reads on their way: one leadership proof for all of a turn, then answers from the store."""
+
+from coord.clock import Clock
+from coord.codec import node_frames
+from coord.errors import ErrorCode
+from coord.frames import ReadRejected, ReadReply
+from coord.ids import NodeId
+from coord.node.applying import Applying
+from coord.node.cluster_time import ClusterTime
+from coord.node.consensus import Consensus
+from coord.node.directory import Directory
+from coord.node.fetches import Fetches
+from coord.node.reads import Reads, WaitingRead
+from coord.node.settings import NodeSettings
+from coord.node.status import describe
+from coord.node.streams import Streams
+from coord.raft.messages import Read, Transfer
+from coord.requests import (
+    ErrorReply,
+    HashReply,
+    HashState,
+    LeaseTimeToLiveReply,
+    Range,
+    ReadOp,
+    Reply,
+    SnapshotNext,
+    Status,
+    StatusReply,
+    TransferLeader,
+    TransferReply,
+)
+from coord.store.checks import check_read
+from transport.base import ClientListener
+
+
+class Answering:
+    """Serves what needs no entry in the log."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        consensus: Consensus,
+        applying: Applying,
+        reads: Reads,
+        streams: Streams,
+        directory: Directory,
+        time: ClusterTime,
+        clients: ClientListener,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._consensus = consensus
+        self._applying = applying
+        self._reads = reads
+        self._streams = streams
+        self._directory = directory
+        self._time = time
+        self._clients = clients
+        self._clock = clock
+        self._fetches = Fetches()
+        self._longest_turn_ms = 0.0
+
+    def note_turn(self, took_ms: float) -> None:
+        """Remember the longest turn, to be told with the next status."""
+        self._longest_turn_ms = max(self._longest_turn_ms, took_ms)
+
+    def ask(self, now_ms: float) -> None:
+        """Ask for a read index for the reads that arrived this turn."""
+        context = self._reads.next_context(now_ms)
+        if context is not None:
+            self._consensus.step(Read(context))
+
+    def answer_ready(self, now_ms: float) -> None:
+        """Answer the reads whose index is applied; give up those that waited too long."""
+        if self._consensus.reads:
+            found, self._consensus.reads = self._consensus.reads, []
+            for ready in found:
+                self._reads.indexed(ready.context, ready.index, now_ms)
+        for read in self._reads.ready(self._applying.index):
+            self.answer(read)
+        for read in self._reads.expired(now_ms):
+            leader = self._consensus.standing.leader
+            rejected = ReadRejected(read.request, leader, ErrorCode.NO_LEADER)
+            self._clients.send(read.route, node_frames.encode(rejected))
+
+    def answer(self, read: WaitingRead) -> None:
+        """Answer a read from the store as it stands."""
+        store_read = self._applying.store.read
+        replies: list[Reply] = []
+        for op in read.ops:
+            if type(op) is Range:
+                problem = check_read(op)
+                replies.append(store_read(op) if problem is None else problem)
+            else:
+                replies.append(self._answer_other(op))
+        payload = node_frames.encode(ReadReply(read.request, tuple(replies)))
+        most = self._settings.reply_bytes_max
+        if len(payload) > most:
+            detail = f"{len(payload)} bytes; at most {most} are sent"
+            refusal = ErrorReply(ErrorCode.REPLY_TOO_LARGE, detail)
+            payload = node_frames.encode(ReadReply(read.request, (refusal,) * len(replies)))
+        self._clients.send(read.route, payload)
+
+    def _answer_other(self, op: ReadOp | ErrorReply) -> Reply:
+        if isinstance(op, ErrorReply):
+            return op
+        if isinstance(op, Status):
+            return self._describe()
+        if isinstance(op, HashState):
+            store = self._applying.store
+            return HashReply(self._applying.index, store.revision, store.digest())
+        if isinstance(op, TransferLeader):
+            return self._transfer(op)
+        if isinstance(op, SnapshotNext):
+            applying = self._applying
+            now_ms = self._clock.now_ms()
+            return self._fetches.next_part(
+                op, applying.store, applying.index, applying.term, now_ms
+            )
+        problem = check_read(op)
+        reply = self._applying.store.read(op) if problem is None else problem
+        return self._age(reply) if isinstance(reply, LeaseTimeToLiveReply) else reply
+
+    def _age(self, reply: LeaseTimeToLiveReply) -> LeaseTimeToLiveReply:
+        """Count what has passed since the last entry: cluster time stands still between two."""
+        if reply.remaining_ms <= 0:
+            return reply
+        now_ms = self._time.reckon_ms(self._clock.now_ms())
+        remaining_ms = max(0, reply.remaining_ms - (now_ms - self._applying.store.time_ms))
+        return LeaseTimeToLiveReply(reply.lease, remaining_ms, reply.granted_ms, reply.keys)
+
+    def _transfer(self, op: TransferLeader) -> Reply:
+        if not self._consensus.leads:
+            return ErrorReply(ErrorCode.NOT_LEADER, "ask the leader")
+        if op.target not in (0, *self._applying.membership.voters):
+            return ErrorReply(ErrorCode.BAD_TRANSFEREE, "not a voter of this cluster")
+        self._consensus.step(Transfer(NodeId(op.target)))
+        return TransferReply(op.target)
+
+    def _describe(self) -> StatusReply:
+        time_ms = self._time.reckon_ms(self._clock.now_ms())
+        longest_turn_ms, self._longest_turn_ms = self._longest_turn_ms, 0.0
+        return describe(
+            self._settings,
+            self._consensus,
+            self._applying,
+            self._directory,
+            self._streams.count,
+            time_ms,
+            longest_turn_ms,
+        )

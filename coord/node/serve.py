@@ -1,0 +1,173 @@
+"""One node as a process: real sockets, a real disk, signals, and the loop's thread.
+
+The first TERM or INT hands leadership over and leaves within a second or two; a second one, or
+a failed disk, ends the process at once. Nothing acknowledged depends on leaving cleanly.
+"""
+
+import gc
+import os
+import random
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+from coord.clock import Clock, SystemClock
+from coord.config import NodeConfig
+from coord.ids import NodeId
+from coord.limits import CLIENT_QUEUE_MESSAGES, FRAME_BYTES_MAX, PEER_QUEUE_MESSAGES
+from coord.limits import ENTRY_BYTES_MAX, MIB, REPLY_BYTES_MAX
+from coord.node.driver import Node
+from coord.node.logging import make_log, report_to
+from coord.node.settings import NodeSettings
+from coord.wal.identity import Identity
+from coord.wal.threaded import ThreadedStorage, open_storage
+from transport.settings import LinkSettings
+from transport.zeromq import NodeTransport, open_node_transport, raise_file_limit
+
+_LEAVE_MS = 1500.0  # for handing over leadership and flushing answers
+_STALL_MS = 100.0  # a turn longer than this is worth a line in the log
+
+PEER_LINK = LinkSettings(
+    queue_messages=PEER_QUEUE_MESSAGES,
+    receive_bytes_max=ENTRY_BYTES_MAX * 2,
+    send_bytes_max=ENTRY_BYTES_MAX * 2,
+)
+CLIENT_LINK = LinkSettings(
+    queue_messages=CLIENT_QUEUE_MESSAGES,
+    receive_bytes_max=FRAME_BYTES_MAX,
+    send_bytes_max=REPLY_BYTES_MAX + MIB,
+)
+
+
+class _Stop:
+    """Counts the signals that ask for an end."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._wake: Callable[[], None] = lambda: None
+
+    def install(self, wake: Callable[[], None]) -> None:
+        """Listen for TERM and INT from now on."""
+        self._wake = wake
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            os._exit(128 + number)
+        self._wake()
+
+
+def settings_from(config: NodeConfig) -> NodeSettings:
+    """Translate the checked configuration into what the loop needs."""
+    names = {address: name for name, address in config.initial_cluster.items()}
+    return NodeSettings(
+        cluster=config.cluster,
+        node=config.node_id,
+        name=config.name,
+        client_address=config.advertise_client,
+        members={
+            int(node): (names[address], address)
+            for node, address in config.peer_addresses().items()
+        },
+        tick_ms=config.tick_ms,
+        heartbeat_ticks=config.heartbeat_ticks,
+        election_ticks=config.election_ticks,
+        history_revisions=config.history_revisions,
+        snapshot_log_bytes=config.snapshot_log_bytes,
+        log_bytes_in_memory=config.log_bytes_in_memory,
+        disk_reserve_bytes=config.disk_reserve_bytes,
+    )
+
+
+def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int:
+    """Run one node until TERM or INT; blocks.
+
+    Args:
+        config: checked settings.
+        on_ready: called once, when this node first knows a leader and has applied its term.
+
+    Returns:
+        The exit code: 0 after a clean stop.
+
+    Raises:
+        TransportError: an address is taken or wrong.
+        Corruption: the data directory is damaged; says where.
+        Misuse: the data directory belongs to another member, or is in use.
+    """
+    assert __debug__, "coord relies on its assertions; do not run it under python -O"
+    raise_file_limit()
+    clock = SystemClock()
+    report = report_to(make_log(config.name, config.log_level, config.log_format), clock)
+    transport = open_node_transport(
+        config.listen_peer,
+        config.listen_client,
+        peer_settings=PEER_LINK,
+        client_settings=CLIENT_LINK,
+        on_refused=lambda source, reason: report(
+            "stranger refused", {"source": source, "reason": reason}
+        ),
+    )
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    identity = Identity(cluster=config.cluster, node=NodeId(config.node_id))
+    storage = open_storage(str(config.data_dir), identity, transport.poller.wake)
+    draw = random.SystemRandom().randint
+    node = Node(
+        settings_from(config), storage, transport.peers, transport.listener, clock, draw, report
+    )
+    stop = _Stop()
+    stop.install(transport.poller.wake)
+    report("serving", {"clients": config.listen_client, "peers": config.listen_peer})
+    _quiet_collector()
+    _run(node, transport, clock, stop, report, on_ready)
+    _leave(node, transport, storage, clock)
+    report("stopped", {"applied_index": node.applied_index})
+    return 0
+
+
+def _quiet_collector() -> None:
+    """Keep the cyclic collector from walking a store of millions of keys.
+
+    What lives long here (keys, entries, frames) forms no cycles and is freed by counting. The
+    young generation is still collected, for the cycles that exceptions make.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 1_000, 1_000_000)
+
+
+def _run(
+    node: Node,
+    transport: NodeTransport,
+    clock: Clock,
+    stop: _Stop,
+    report: Callable[[str, dict[str, object]], None],
+    on_ready: Callable[[], None] | None,
+) -> None:
+    wait = transport.poller.wait
+    while not stop.asked:
+        wait(node.next_wake_ms() - clock.now_ms())
+        began_ms = clock.now_ms()
+        node.turn()
+        took_ms = clock.now_ms() - began_ms
+        if took_ms > _STALL_MS:
+            report("slow turn", {"took_ms": round(took_ms, 1)})
+        if on_ready is not None and node.leader:
+            on_ready()
+            on_ready = None
+
+
+def _leave(
+    node: Node, transport: NodeTransport, storage: ThreadedStorage, clock: Clock
+) -> None:
+    node.stop()
+    until_ms = clock.now_ms() + _LEAVE_MS
+    while node.core.is_leader and len(node.core.membership.voters) > 1:
+        left_ms = until_ms - clock.now_ms()
+        if left_ms <= 0:
+            break
+        transport.poller.wait(min(left_ms, node.next_wake_ms() - clock.now_ms()))
+        node.turn()
+    storage.close()
+    transport.close()

@@ -1,0 +1,265 @@
+"""Watches of this node's clients: live events fanned out, laggards caught up from history.
+
+A watch is live (it gets each applied entry's events at once) or lagging (it reads history from
+its own next revision in slices, until it has caught up). Nothing is dropped: a client that does
+not keep up turns its watches into laggards, and only compaction ends a laggard, with notice.
+One encoding of an entry's events serves every watch with the same wishes.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+import msgspec
+
+from coord.codec import node_frames
+from coord.errors import CoordError, ErrorCode
+from coord.frames import (
+    WatchCanceled,
+    WatchCreate,
+    WatchCreated,
+    WatchEvents,
+    WatchProgress,
+)
+from coord.ids import Revision
+from coord.model import Event
+from coord.node.settings import NodeSettings
+from coord.store.machine import Store
+from coord.store.watches import WatchIndex, WatchSpec, select
+from transport.base import ClientListener, SendResult
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class _EncodedEvents(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """A WatchEvents frame whose events are already encoded."""
+
+    watches: tuple[int, ...]
+    revision: int
+    more: bool
+    events: msgspec.Raw
+
+
+assert _EncodedEvents.__struct_config__.tag == WatchEvents.__struct_config__.tag
+
+
+@attrs.define
+class _Watch:
+    """One watch; `next_revision` is meaningful while it lags."""
+
+    spec: WatchSpec
+    progress: bool
+    next_revision: int
+    live: bool = False
+
+
+@attrs.define
+class _Stream:
+    """All watches of one connection and how far its client has consumed."""
+
+    watches: dict[int, _Watch] = attrs.field(factory=dict)
+    sent_bytes: int = 0
+    consumed_bytes: int = 0
+
+
+class Streams:
+    """Every watch of every connected client of this node."""
+
+    def __init__(self, settings: NodeSettings, clients: ClientListener) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._streams: dict[bytes, _Stream] = {}
+        self._index: WatchIndex[tuple[bytes, int]] = WatchIndex()
+        self._lagging: dict[tuple[bytes, int], None] = {}  # in turn order; a dict, not a set
+        self._progress_at_ms = 0.0
+
+    @property
+    def count(self) -> int:
+        """Watches held."""
+        return sum(len(stream.watches) for stream in self._streams.values())
+
+    @property
+    def lagging(self) -> bool:
+        """Whether some watch could be moved on by pump()."""
+        return any(self._has_room(self._streams[route]) for route, _ in self._lagging)
+
+    def create(self, route: bytes, wish: WatchCreate, store: Store) -> None:
+        """Start a watch, or refuse it with a WatchCanceled naming the reason."""
+        stream = self._streams.setdefault(route, _Stream())
+        if wish.watch in stream.watches:
+            # The same number again is the client repeating itself after a lost answer.
+            self._end(route, wish.watch)
+            stream = self._streams.setdefault(route, _Stream())
+        if len(stream.watches) >= self._settings.watches_per_client_max:
+            most = self._settings.watches_per_client_max
+            self._refuse(route, wish.watch, ErrorCode.TOO_MANY_WATCHES, f"at most {most}")
+            return
+        if wish.range_end not in (b"", b"\0") and wish.range_end <= wish.key:
+            detail = "the range end must lie behind the key"
+            self._refuse(route, wish.watch, ErrorCode.INVALID_OPTION, detail)
+            return
+        spec = WatchSpec(wish.key, wish.range_end, wish.prev_kv, wish.no_put, wish.no_delete)
+        start = wish.start_revision or store.revision + 1
+        stream.watches[wish.watch] = _Watch(spec, wish.progress, start)
+        self._send(route, WatchCreated(wish.watch, store.revision))
+        if start == store.revision + 1:
+            self._go_live(route, wish.watch)
+        else:
+            self._lagging[route, wish.watch] = None
+
+    def cancel(self, route: bytes, watch: int) -> None:
+        """Stop a watch; an unknown one is ignored, as in etcd."""
+        self._end(route, watch)
+
+    def credit(self, route: bytes, consumed_bytes: int) -> None:
+        """Note how much the client's application has taken."""
+        stream = self._streams.get(route)
+        if stream is not None:
+            stream.consumed_bytes = max(
+                stream.consumed_bytes, min(consumed_bytes, stream.sent_bytes)
+            )
+
+    def drop(self, route: bytes) -> None:
+        """Forget a connection that is gone, and its watches."""
+        stream = self._streams.pop(route, None)
+        if stream is None:
+            return
+        for watch in stream.watches:
+            self._index.remove((route, watch))
+            self._lagging.pop((route, watch), None)
+
+    def publish(self, store: Store, first: int, last: int) -> None:
+        """Hand the events of revisions `first` to `last`, just applied, to the live watches."""
+        if first > last or not self._index:
+            return
+        events = [event for revision in store.events(first, last) for event in revision]
+        for ids, group in self._index.match(events):
+            self._fan_out(ids, group, first, last)
+
+    def _fan_out(
+        self, ids: Iterable[tuple[bytes, int]], events: tuple[Event, ...], first: int, last: int
+    ) -> None:
+        encoded = msgspec.Raw(_encoder.encode(events))
+        by_route: dict[bytes, list[int]] = {}
+        for route, watch in ids:
+            by_route.setdefault(route, []).append(watch)
+        for route, watches in by_route.items():
+            if not self._send_events(route, tuple(watches), last, encoded):
+                self._fall_behind(route, watches, first)
+
+    def _fall_behind(self, route: bytes, watches: list[int], first: int) -> None:
+        stream = self._streams.get(route)
+        if stream is None:
+            return  # the send found the connection gone
+        for watch in watches:
+            held = stream.watches[watch]
+            held.live = False
+            held.next_revision = first
+            self._index.remove((route, watch))
+            self._lagging[route, watch] = None
+
+    def pump(self, store: Store) -> None:
+        """Move each lagging watch one slice on, where its client has room."""
+        for route, watch in list(self._lagging):
+            stream = self._streams.get(route)
+            if stream is None or not self._has_room(stream):
+                continue
+            self._catch_up(route, watch, stream.watches[watch], store)
+
+    def _catch_up(self, route: bytes, watch: int, held: _Watch, store: Store) -> None:
+        first = held.next_revision
+        if first > store.revision + 1:
+            return  # waits for a revision still to come
+        if first <= store.revision:
+            last = min(store.revision, first + self._settings.watch_batch_revisions_max - 1)
+            try:
+                revisions = store.events(first, last)
+            except CoordError:
+                self._compacted(route, watch, store)
+                return
+            if not self._send_slice(route, watch, held, revisions, last):
+                return
+        if held.next_revision == store.revision + 1:
+            self._go_live(route, watch)
+
+    def _send_slice(
+        self, route: bytes, watch: int, held: _Watch, revisions: list[list[Event]], last: int
+    ) -> bool:
+        """Send history in frames of bounded size, whole revisions only; False: try again later."""
+        gathered: list[Event] = []
+        size_bytes = 0
+        revision = held.next_revision
+        for offset, events in enumerate(revisions):
+            chosen = select(held.spec, events)
+            gathered.extend(chosen)
+            size_bytes += sum(len(e.kv.key) + len(e.kv.value) + 64 for e in chosen)
+            revision = held.next_revision + offset
+            if size_bytes >= self._settings.watch_batch_bytes_max:
+                break
+        else:
+            revision = last
+        if gathered:
+            encoded = msgspec.Raw(_encoder.encode(gathered))
+            if not self._send_events(route, (watch,), revision, encoded):
+                return False
+        held.next_revision = revision + 1
+        return True
+
+    def _compacted(self, route: bytes, watch: int, store: Store) -> None:
+        self._end(route, watch)
+        compacted = store.compact_revision
+        self._send(route, WatchCanceled(watch, compacted, ErrorCode.COMPACTED))
+
+    def all_fall_behind(self, revision: Revision) -> None:
+        """Make every live watch catch up from after `revision`: the store was replaced."""
+        for route, stream in self._streams.items():
+            live = [watch for watch, held in stream.watches.items() if held.live]
+            self._fall_behind(route, live, revision + 1)
+
+    def tell_progress(self, store: Store, now_ms: float) -> None:
+        """Tell idle live watches that asked for it how far they are complete."""
+        if now_ms < self._progress_at_ms:
+            return
+        self._progress_at_ms = now_ms + self._settings.watch_progress_ms
+        for route, stream in list(self._streams.items()):
+            watches = tuple(w for w, held in stream.watches.items() if held.live and held.progress)
+            if watches:
+                self._send(route, WatchProgress(watches, store.revision))
+
+    def _go_live(self, route: bytes, watch: int) -> None:
+        held = self._streams[route].watches[watch]
+        held.live = True
+        self._lagging.pop((route, watch), None)
+        self._index.add((route, watch), held.spec)
+
+    def _end(self, route: bytes, watch: int) -> None:
+        stream = self._streams.get(route)
+        if stream is None or stream.watches.pop(watch, None) is None:
+            return
+        self._index.remove((route, watch))
+        self._lagging.pop((route, watch), None)
+
+    def _refuse(self, route: bytes, watch: int, code: ErrorCode, detail: str) -> None:
+        self._send(route, WatchCanceled(watch, 0, code, detail))
+
+    def _has_room(self, stream: _Stream) -> bool:
+        return stream.sent_bytes - stream.consumed_bytes < self._settings.watch_window_bytes
+
+    def _send(self, route: bytes, frame: WatchCreated | WatchCanceled | WatchProgress) -> None:
+        payload = node_frames.encode(frame)
+        if self._clients.send(route, payload) is SendResult.GONE:
+            self.drop(route)
+
+    def _send_events(
+        self, route: bytes, watches: tuple[int, ...], revision: int, events: msgspec.Raw
+    ) -> bool:
+        stream = self._streams.get(route)
+        if stream is None or not self._has_room(stream):
+            return False
+        payload = _encoder.encode(_EncodedEvents(watches, revision, False, events))
+        result = self._clients.send(route, payload)
+        if result is SendResult.SENT:
+            stream.sent_bytes += len(payload)
+            return True
+        if result is SendResult.GONE:
+            self.drop(route)
+        return False

@@ -1,0 +1,124 @@
+"""Write frames on their way: in from clients and peers, into one proposal, out as answers.
+
+Whichever node a client sent its frame to answers it, when that node has applied the frame; the
+leader only proposes. A frame and its answer are tied by (writer, first number), so a repeated
+or forwarded frame needs no route through the cluster.
+"""
+
+import attrs
+
+from coord.codec import client_frames, encode_batch, node_frames
+from coord.errors import ErrorCode
+from coord.frames import Batch, WriteFrame, WriteRejected, WriteReply
+from coord.ids import LogIndex
+from coord.raft.messages import Entry
+from coord.requests import Reply
+from transport.base import ClientListener
+
+INTERNAL_WRITER = 1
+"""The node's own writes: compaction, alarms. Never recorded, refused from clients."""
+
+
+@attrs.frozen
+class Waiter:
+    """A client waiting for its frame to be applied here."""
+
+    route: bytes
+    deadline_ms: float
+
+
+@attrs.define
+class Drain:
+    """The frames of one turn, proposed or forwarded together."""
+
+    encoded: list[bytes] = attrs.field(factory=list)
+    frames: list[WriteFrame] = attrs.field(factory=list)
+    origins: list[int] = attrs.field(factory=list)
+    """For each frame the peer that forwarded it, 0 for a client of this node."""
+    size_bytes: int = 0
+
+    def add(self, encoded: bytes, frame: WriteFrame, origin: int) -> None:
+        """Take one more frame."""
+        self.encoded.append(encoded)
+        self.frames.append(frame)
+        self.origins.append(origin)
+        self.size_bytes += len(encoded)
+
+
+class Writes:
+    """Frames taken in and not yet answered."""
+
+    def __init__(self, clients: ClientListener) -> None:
+        self.drain = Drain()
+        self._clients = clients
+        self._waiters: dict[tuple[int, int], Waiter] = {}
+        self._proposed: dict[int, tuple[int, Batch]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Frames of own clients not yet answered."""
+        return len(self._waiters)
+
+    def take(self, route: bytes, encoded: bytes, frame: WriteFrame, deadline_ms: float) -> None:
+        """Accept a frame from a client of this node."""
+        self._waiters[frame.writer, frame.first_seq] = Waiter(route, deadline_ms)
+        self.drain.add(encoded, frame, 0)
+
+    def take_forwarded(self, encoded: bytes, frame: WriteFrame, origin: int) -> None:
+        """Accept a frame that a peer forwarded."""
+        self.drain.add(encoded, frame, origin)
+
+    def take_internal(self, frame: WriteFrame) -> None:
+        """Accept a write of the node itself; nobody waits for it."""
+        self.drain.add(client_frames.encode(frame), frame, 0)
+
+    def empty_drain(self) -> Drain:
+        """Hand over what was gathered and start afresh."""
+        drain, self.drain = self.drain, Drain()
+        return drain
+
+    def payload(self, drain: Drain, time_ms: int) -> bytes:
+        """Build the log payload of a drain."""
+        return encode_batch(time_ms, tuple(drain.encoded))
+
+    def remember(self, index: LogIndex, term: int, time_ms: int, drain: Drain) -> None:
+        """Keep the decoded form of what was proposed at `index`, to apply without decoding."""
+        self._proposed[index] = (term, Batch(time_ms, tuple(drain.frames)))
+
+    def recall(self, entry: Entry) -> Batch | None:
+        """Return the decoded form of `entry` if this node proposed exactly it."""
+        term, batch = self._proposed.pop(entry.index, (0, None))
+        return batch if term == entry.term else None
+
+    def forget_proposed(self) -> None:
+        """Drop decoded forms: this node no longer leads, other entries may take the places."""
+        self._proposed.clear()
+
+    def answer(self, frame: WriteFrame, replies: tuple[Reply, ...], leader: int) -> None:
+        """Answer the client that waits for `frame` here, if there is one."""
+        waiter = self._waiters.pop((frame.writer, frame.first_seq), None)
+        if waiter is None:
+            return
+        reply = WriteReply(frame.writer, frame.first_seq, leader, replies)
+        # A client that cannot take its answer asks again with the same numbers.
+        self._clients.send(waiter.route, node_frames.encode(reply))
+
+    def reject(self, frame: WriteFrame, leader: int, code: ErrorCode, detail: str = "") -> None:
+        """Tell the waiting client that `frame` was not proposed."""
+        self.reject_number(frame.writer, frame.first_seq, len(frame.ops), leader, code, detail)
+
+    def reject_number(
+        self, writer: int, first_seq: int, count: int, leader: int, code: int, detail: str
+    ) -> None:
+        """Tell the waiting client that the frame with these numbers was not proposed."""
+        waiter = self._waiters.pop((writer, first_seq), None)
+        if waiter is None:
+            return
+        rejected = WriteRejected(writer, first_seq, count, leader, code, detail)
+        self._clients.send(waiter.route, node_frames.encode(rejected))
+
+    def expire(self, now_ms: float) -> None:
+        """Forget waiters past their deadline; their clients have long asked again."""
+        late = [key for key, waiter in self._waiters.items() if waiter.deadline_ms <= now_ms]
+        for key in late:
+            del self._waiters[key]
