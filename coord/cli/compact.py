@@ -13,7 +13,7 @@ from coord.cli.output import Format, header_json, print_json, print_table, write
 @write_out()
 @with_client
 def compact(client: coord.Client, form: Format, revision: int) -> None:
-    r"""Forget history before REVISION.
+    """Forget history before REVISION.
 
     Reads and watches can no longer start from an older revision; the newest version of every key
     stays.

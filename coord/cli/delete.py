@@ -29,7 +29,7 @@ from coord.requests import DeleteRange, DeleteReply
 @write_out()
 @with_client
 def delete(client: coord.Client, form: Format, **options: Any) -> None:
-    r"""Delete KEY, or the keys of [KEY, RANGE_END).
+    """Delete KEY, or the keys of [KEY, RANGE_END).
 
     Prints how many keys were deleted.
 

@@ -51,7 +51,7 @@ _ORDERS = {"ASCEND": SortOrder.ASCEND, "DESCEND": SortOrder.DESCEND}
 def get(
     client: coord.Client, form: Format, print_value_only: bool, serializable: bool, **options: Any
 ) -> None:
-    r"""Read KEY, or the keys of [KEY, RANGE_END).
+    """Read KEY, or the keys of [KEY, RANGE_END).
 
     Prints the key on one line and its value on the next; nothing where there is no such key.
 

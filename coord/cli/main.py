@@ -105,7 +105,7 @@ def _complain(message: str) -> None:
 @click.command(cls=CommandLine, name="coord", epilog=HELP)
 @click.version_option(package_name="coord")
 def main() -> None:
-    r"""Run and use a coord cluster.
+    """Run and use a coord cluster.
 
     Start one on this machine and use it:
 

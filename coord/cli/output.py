@@ -17,7 +17,6 @@ from rich.table import Table
 
 from coord.model import KeyValue
 
-
 PIPED_WIDTH = 200  # columns of a table that goes to no terminal
 
 

@@ -31,7 +31,7 @@ from coord.requests import Put, PutReply
 @write_out()
 @with_client
 def put(client: coord.Client, form: Format, **options: Any) -> None:
-    r"""Write VALUE to KEY; without VALUE, what standard input holds.
+    """Write VALUE to KEY; without VALUE, what standard input holds.
 
     Prints OK. After `--`, a value may start with a dash.
 

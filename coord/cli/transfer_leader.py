@@ -14,7 +14,7 @@ from coord.requests import MemberStatus
 @write_out()
 @with_client
 def transfer_leader(client: coord.Client, form: Format, member: str | None) -> None:
-    r"""Ask the cluster to be led by MEMBER; without one, the leader chooses.
+    """Ask the cluster to be led by MEMBER; without one, the leader chooses.
 
     MEMBER is a name or an id, as `coord status` shows them. The transfer is started when the
     command returns; writes wait a moment and lose nothing.

@@ -12,7 +12,7 @@ from coord.frames import PROTOCOL_VERSION
 @click.command(name="version")
 @write_out()
 def version(form: Format) -> None:
-    r"""Print the versions of coord, of its protocol and of Python.
+    """Print the versions of coord, of its protocol and of Python.
 
     \b
     Example:
