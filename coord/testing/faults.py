@@ -116,6 +116,7 @@ class Swarm:
     snapshot_log_bytes: int = 16 * 1024
     log_bytes_in_memory: int = 8 * 1024
     history_revisions: int = 200
+    client_queue: int = 10_000  # messages on one client's connection before it counts as full
     clients: int = 4
     think_ms: float = 20.0  # mean pause of a client between two operations
     keys: int = 6
@@ -150,6 +151,7 @@ def draw_swarm(luck: Random) -> Swarm:
         snapshot_log_bytes=luck.choice((4, 16, 64)) * 1024,
         log_bytes_in_memory=luck.choice((2, 8, 32)) * 1024,
         history_revisions=luck.choice((30, 200, 2_000)),
+        client_queue=luck.choice((8, 100, 10_000)),
         clients=luck.randint(2, 5),
         think_ms=luck.choice((5.0, 20.0, 60.0)),
         keys=luck.randint(2, 8),
