@@ -169,8 +169,19 @@ class TimeoutNow(_Message, frozen=True, array_like=True, tag=13):
 
 
 Message = (
-    PreVote | PreVoteReply | Vote | VoteReply | Append | AppendReply | Heartbeat | HeartbeatReply
-    | InstallSnapshot | SnapshotReply | ReadIndex | ReadIndexReply | TimeoutNow
+    PreVote
+    | PreVoteReply
+    | Vote
+    | VoteReply
+    | Append
+    | AppendReply
+    | Heartbeat
+    | HeartbeatReply
+    | InstallSnapshot
+    | SnapshotReply
+    | ReadIndex
+    | ReadIndexReply
+    | TimeoutNow
 )
 
 
@@ -270,8 +281,18 @@ class Transfer:
 
 
 Event = (
-    Tick | Received | Propose | ProposeMembership | Read | Written | Compacted
-    | SnapshotAvailable | ChunkRead | ChunkStored | SnapshotInstalled | Transfer
+    Tick
+    | Received
+    | Propose
+    | ProposeMembership
+    | Read
+    | Written
+    | Compacted
+    | SnapshotAvailable
+    | ChunkRead
+    | ChunkStored
+    | SnapshotInstalled
+    | Transfer
 )
 
 
