@@ -13,8 +13,8 @@ from coord.node.cluster_time import ClusterTime
 from coord.node.consensus import Consensus
 from coord.node.streams import Streams
 from coord.node.writes import Writes
-from coord.raft.messages import Entry, EntryKind, Membership, SnapshotMeta
 from coord.raft.membership import decode_membership
+from coord.raft.messages import Entry, EntryKind, SnapshotMeta
 from coord.store.machine import Store
 from coord.store.snapshot import SnapshotLoader
 
@@ -62,7 +62,8 @@ class Applying:
             if entry.kind is EntryKind.NORMAL:
                 self._apply_batch(entry, time, now_ms)
             elif entry.kind is EntryKind.CONFIG:
-                self.membership = decode_membership(entry.payload)
+                # One that cannot be read was not taken by the core at append either.
+                self.membership = decode_membership(entry.payload) or self.membership
             self.index = LogIndex(entry.index)
             self.term = entry.term
             self.applied_bytes += len(entry.payload)

@@ -27,7 +27,7 @@ from coord.node.saving import Saving
 from coord.node.settings import NodeSettings
 from coord.node.streams import Streams
 from coord.node.writes import Drain, Writes
-from coord.raft.core import RaftCore, Restored
+from coord.raft.core import RaftCore
 from coord.raft.messages import (
     Compacted,
     Membership,
@@ -39,7 +39,7 @@ from coord.raft.messages import (
     Tick,
     Transfer,
 )
-from coord.raft.settings import RaftSettings
+from coord.raft.settings import RaftSettings, Restored
 from coord.store.machine import Store
 from coord.store.snapshot import SnapshotLoader
 from coord.wal.port import SnapshotSaved, Storage
@@ -273,10 +273,12 @@ class Node:
             compaction = self._chores.compaction_due(self.store)
             if compaction is not None:
                 self._writes.take_internal(internal_frame(compaction))
-            elif not self._writes.drain.frames and self._chores.lease_end_due(self.store, time_ms):
-                # A refused proposal ends nothing; the next tick must try again.
-                if not self._proposing.propose(Drain(), now_ms):
-                    self._chores.start_afresh()
+            elif (
+                not self._writes.drain.frames
+                and self._chores.lease_end_due(self.store, time_ms)
+                and not self._proposing.propose(Drain(), now_ms)
+            ):
+                self._chores.start_afresh()  # refused: the next tick must try again
         if self._chores.space_check_due(now_ms):
             alarm = self._chores.alarm_due(self.store, self._storage.free_bytes(), now_ms)
             if alarm is not None:
@@ -306,16 +308,20 @@ class Node:
             self._report("standing", fields)
             if standing.role is not Role.LEADER:
                 self._writes.forget_proposed()
-        if self._consensus.leads and self._consensus.serving_term != standing.term:
-            if self._applying.term == standing.term and not self._consensus.committed:
-                self._consensus.serving_term = standing.term
-                self._time.restart(self.store.time_ms, now_ms)
-                self._chores.start_afresh()
+        if self._consensus.leads and not self._consensus.serves and self._has_caught_up():
+            self._consensus.serving_term = standing.term
+            self._time.restart(self.store.time_ms, now_ms)
+            self._chores.start_afresh()
+
+    def _has_caught_up(self) -> bool:
+        """Whether all that earlier terms left, and an entry of this one, is applied."""
+        is_own = self._applying.term == self._consensus.standing.term
+        return is_own and not self._consensus.committed
 
     def _do_background(self, now_ms: float) -> None:
         wanted, self._consensus.snapshot_wanted = self._consensus.snapshot_wanted, None
-        if wanted is not None:
-            self._saving.want(wanted)
+        if wanted is not None and (available := self._saving.want(wanted)) is not None:
+            self._consensus.step(available)
         applying = self._applying
         if self._saving.maybe_start(
             applying.store, applying.index, applying.term, applying.membership

@@ -3,7 +3,7 @@
 Whatever a client sends, it gets an answer or a clear refusal, and the node goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from coord.codec import client_frames, node_frames
 from coord.errors import ErrorCode, ProtocolError
@@ -28,7 +28,7 @@ from coord.requests import ErrorReply, ReadOp
 from coord.store.machine import Store
 from transport.base import ClientListener
 
-Report = Callable[[str, dict[str, object]], None]
+Report = Callable[[str, Mapping[str, object]], None]
 """Where the node tells what a log should say: an event name and its fields."""
 
 
@@ -119,7 +119,7 @@ class Intake:
             self._take_write(route, client_frames.encode(found), found, now_ms)
         elif isinstance(found, tuple):
             request, ops = found
-            self._take_read(route, request, False, tuple(ops), now_ms)
+            self._take_read(route, request, False, ops, now_ms)
         else:
             self._refuse(route, ErrorCode(found.code), found.detail)
 

@@ -5,6 +5,7 @@ Events that strangers can cause are limited to a few a second, so that nobody ca
 
 import logging
 import sys
+from collections.abc import Mapping
 
 import structlog
 
@@ -45,7 +46,7 @@ def report_to(log: structlog.typing.FilteringBoundLogger, clock: Clock) -> Repor
     window_ms = 0.0
     count = 0
 
-    def report(event: str, fields: dict[str, object]) -> None:
+    def report(event: str, fields: Mapping[str, object]) -> None:
         nonlocal window_ms, count
         if event not in _NOISY:
             log.info(event, **fields)

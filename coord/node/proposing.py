@@ -63,7 +63,8 @@ class Proposing:
         payload = self._writes.payload(drain, time_ms)
         proposed = self._consensus.step(Propose((payload,)))
         if proposed is None or proposed.first_index == 0:
-            self._reject(drain, ErrorCode.TOO_MANY_REQUESTS)
+            is_leaving = self._consensus.core.transferee != 0
+            self._reject(drain, ErrorCode.NO_LEADER if is_leaving else ErrorCode.TOO_MANY_REQUESTS)
             return False
         index = LogIndex(proposed.first_index)
         self._writes.remember(index, proposed.term, time_ms, drain)

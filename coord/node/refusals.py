@@ -13,7 +13,7 @@ from msgspec import Meta
 from coord import limits
 from coord.codec import Codec, client_frames, node_frames
 from coord.errors import ErrorCode, ProtocolError
-from coord.frames import ClientFrame, FrameRejected, WriteFrame
+from coord.frames import FrameRejected, WriteFrame
 from coord.requests import ErrorReply, Invalid, ReadOp, WriteOp
 from coord.store.checks import check_write
 
@@ -100,7 +100,9 @@ def mend_write_frame(frame: WriteFrame) -> WriteFrame | None:
     return WriteFrame(frame.writer, frame.ack_below, frame.first_seq, ops)
 
 
-def salvage(payload: bytes) -> ClientFrame | FrameRejected | tuple[int, list[ReadOp | ErrorReply]]:
+def salvage(
+    payload: bytes,
+) -> WriteFrame | FrameRejected | tuple[int, tuple[ReadOp | ErrorReply, ...]]:
     """Make the best of a payload that is no valid frame.
 
     Returns:
@@ -116,10 +118,12 @@ def salvage(payload: bytes) -> ClientFrame | FrameRejected | tuple[int, list[Rea
             return FrameRejected(ErrorCode.MALFORMED, str(error))
         return FrameRejected(ErrorCode.MALFORMED, "frame refused")
     if not 1 <= len(loose.ops) <= limits.FRAME_OPS_MAX:
-        detail = f"{len(loose.ops)} operations in one frame; 1 to {limits.FRAME_OPS_MAX} are allowed"
+        detail = (
+            f"{len(loose.ops)} operations in one frame; 1 to {limits.FRAME_OPS_MAX} are allowed"
+        )
         return FrameRejected(ErrorCode.TOO_MANY_OPS, detail)
     if isinstance(loose, _LooseReadFrame):
-        return loose.request, [_explain_read(memoryview(raw)) for raw in loose.ops]
+        return loose.request, tuple(_explain_read(memoryview(raw)) for raw in loose.ops)
     ops = tuple(explain_write(memoryview(raw)) for raw in loose.ops)
     return WriteFrame(loose.writer, loose.ack_below, loose.first_seq, ops)
 

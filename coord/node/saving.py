@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from coord.ids import LogIndex
 from coord.node.settings import NodeSettings
-from coord.raft.messages import Membership, SnapshotMeta
+from coord.raft.messages import Membership, SnapshotAvailable, SnapshotMeta
 from coord.store.machine import Store
 from coord.wal.port import SnapshotSaved, Storage
 
@@ -19,10 +19,13 @@ _BACKLOG_BYTES_MAX = 8 * 1024 * 1024  # handed over and not yet written
 class Saving:
     """At most one snapshot being written, and the newest one that is durable."""
 
-    def __init__(self, settings: NodeSettings, storage: Storage, newest: SnapshotMeta | None):
+    def __init__(
+        self, settings: NodeSettings, storage: Storage, newest: SnapshotMeta | None
+    ) -> None:
         self._settings = settings
         self._storage = storage
-        self._newest_index = newest.index if newest is not None else 0
+        self._newest = newest
+        self._size_bytes = 0  # 0: not known, as after a restart; each chunk read tells it
         self._wanted_index = 0
         self._meta: SnapshotMeta | None = None
         self._slices: Iterator[bytes] | None = None
@@ -38,14 +41,22 @@ class Saving:
         """Whether the storage has room for another slice."""
         return self.busy and self._storage.saving_backlog_bytes < _BACKLOG_BYTES_MAX
 
-    def want(self, min_index: LogIndex) -> None:
-        """Ask for a snapshot at least as new as `min_index`, for a peer."""
-        if min_index > self._newest_index:
-            self._wanted_index = max(self._wanted_index, min_index)
+    @property
+    def _newest_index(self) -> int:
+        return self._newest.index if self._newest is not None else 0
 
-    def maybe_start(
-        self, store: Store, index: LogIndex, term: int, membership: Membership
-    ) -> bool:
+    def want(self, min_index: LogIndex) -> SnapshotAvailable | None:
+        """Ask for a snapshot at least as new as `min_index`, for a peer.
+
+        Returns:
+            The newest durable one if it is new enough; else None, and one will be written.
+        """
+        if self._newest is not None and self._newest.index >= min_index:
+            return SnapshotAvailable(self._newest, self._size_bytes)
+        self._wanted_index = max(self._wanted_index, min_index)
+        return None
+
+    def maybe_start(self, store: Store, index: LogIndex, term: int, membership: Membership) -> bool:
         """Start a snapshot if the log has grown enough or a peer needs one.
 
         Args:
@@ -77,7 +88,7 @@ class Saving:
 
     def saved(self, saved: SnapshotSaved) -> None:
         """Note that a snapshot is durable."""
-        self._newest_index = max(self._newest_index, saved.meta.index)
+        self._newest, self._size_bytes = saved.meta, saved.size_bytes
         self._meta = None
 
     def abandon(self) -> None:
@@ -90,5 +101,5 @@ class Saving:
 
     def replaced(self, meta: SnapshotMeta) -> None:
         """Note that a snapshot from the leader took the place of what was here."""
-        self._newest_index = max(self._newest_index, meta.index)
+        self._newest, self._size_bytes = meta, 0
         self._wanted_index = 0

@@ -8,23 +8,35 @@ import gc
 import os
 import random
 import signal
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 
 from coord.clock import Clock, SystemClock
 from coord.config import NodeConfig
+from coord.errors import ErrorCode
 from coord.ids import NodeId
-from coord.limits import CLIENT_QUEUE_MESSAGES, FRAME_BYTES_MAX, PEER_QUEUE_MESSAGES
-from coord.limits import ENTRY_BYTES_MAX, MIB, REPLY_BYTES_MAX
+from coord.limits import (
+    CLIENT_QUEUE_MESSAGES,
+    ENTRY_BYTES_MAX,
+    FRAME_BYTES_MAX,
+    MIB,
+    PEER_QUEUE_MESSAGES,
+    REPLY_BYTES_MAX,
+)
 from coord.node.driver import Node
+from coord.node.intake import Report
 from coord.node.logging import make_log, report_to
+from coord.node.refusals import rejection
 from coord.node.settings import NodeSettings
 from coord.wal.identity import Identity
 from coord.wal.threaded import ThreadedStorage, open_storage
+from transport.base import Refusal
 from transport.settings import LinkSettings
 from transport.zeromq import NodeTransport, open_node_transport, raise_file_limit
 
 _LEAVE_MS = 1500.0  # for handing over leadership and flushing answers
+_REFUSALS_MAX = 100  # waiting to be logged; more are as good as one
 _STALL_MS = 100.0  # a turn longer than this is worth a line in the log
 
 PEER_LINK = LinkSettings(
@@ -99,15 +111,14 @@ def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int
     assert __debug__, "coord relies on its assertions; do not run it under python -O"
     raise_file_limit()
     clock = SystemClock()
+    refusals: deque[Refusal] = deque(maxlen=_REFUSALS_MAX)
     report = report_to(make_log(config.name, config.log_level, config.log_format), clock)
     transport = open_node_transport(
         config.listen_peer,
         config.listen_client,
         peer_settings=PEER_LINK,
         client_settings=CLIENT_LINK,
-        on_refused=lambda source, reason: report(
-            "stranger refused", {"source": source, "reason": reason}
-        ),
+        on_refused=refusals.append,
     )
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = Identity(cluster=config.cluster, node=NodeId(config.node_id))
@@ -120,7 +131,7 @@ def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int
     stop.install(transport.poller.wake)
     report("serving", {"clients": config.listen_client, "peers": config.listen_peer})
     _quiet_collector()
-    _run(node, transport, clock, stop, report, on_ready)
+    _run(node, transport, clock, stop, report, refusals, on_ready)
     _leave(node, transport, storage, clock)
     report("stopped", {"applied_index": node.applied_index})
     return 0
@@ -142,7 +153,8 @@ def _run(
     transport: NodeTransport,
     clock: Clock,
     stop: _Stop,
-    report: Callable[[str, dict[str, object]], None],
+    report: Report,
+    refusals: deque[Refusal],
     on_ready: Callable[[], None] | None,
 ) -> None:
     wait = transport.poller.wait
@@ -153,14 +165,22 @@ def _run(
         took_ms = clock.now_ms() - began_ms
         if took_ms > _STALL_MS:
             report("slow turn", {"took_ms": round(took_ms, 1)})
+        while refusals:
+            _turn_away(refusals.popleft(), transport, report)
         if on_ready is not None and node.leader:
             on_ready()
             on_ready = None
 
 
-def _leave(
-    node: Node, transport: NodeTransport, storage: ThreadedStorage, clock: Clock
-) -> None:
+def _turn_away(refusal: Refusal, transport: NodeTransport, report: Report) -> None:
+    """Log what a stranger sent, and answer where there is somebody to hear it."""
+    fields = {"port": refusal.port, "reason": refusal.reason, "remote": refusal.remote}
+    report("stranger refused", fields)
+    if refusal.route:
+        transport.listener.send(refusal.route, rejection(ErrorCode.MALFORMED, refusal.reason))
+
+
+def _leave(node: Node, transport: NodeTransport, storage: ThreadedStorage, clock: Clock) -> None:
     node.stop()
     until_ms = clock.now_ms() + _LEAVE_MS
     while node.core.is_leader and len(node.core.membership.voters) > 1:
