@@ -1,43 +1,8 @@
 """The asyncio face: `async with coord.aio.connect("tcp://127.0.0.1:2379") as client`."""
 
-import os
-import random
-from collections.abc import Iterable
-
 from coord.client.client import Client
+from coord.client.connecting import connect
 from coord.client.session import Session
-from coord.client.settings import ReadFrom, Settings, endpoints_from
 from coord.client.watch import Watch, WatchBatch
 
 __all__ = ["Client", "Session", "Watch", "WatchBatch", "connect"]
-
-
-def connect(
-    endpoints: str | Iterable[str] | None = None,
-    *,
-    timeout_ms: float = 10_000.0,
-    read_from: ReadFrom = "any",
-) -> Client:
-    """Make a client of a cluster, for the running event loop.
-
-    Args:
-        endpoints: client addresses of some members ("tcp://host:port", or "host:port"), as a list
-            or separated by commas; the other members are learned. None: COORD_ENDPOINTS, else
-            the embedded default of this machine, which is started when it does not run.
-        timeout_ms: how long a request may take unless it says otherwise.
-        read_from: "any" keeps to one node drawn at random, "leader" reads where writes go.
-
-    Returns:
-        A client to `await`, to enter with `async with`, or just to use: it connects by itself.
-
-    Raises:
-        Misuse: an address is empty.
-    """
-    return Client(
-        Settings(
-            endpoints=endpoints_from(endpoints, os.environ),
-            timeout_ms=timeout_ms,
-            read_from=read_from,
-            draw=random.SystemRandom().randint,
-        )
-    )

@@ -13,10 +13,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from coord import aio
+from coord.client import client as aio
+from coord.client import connecting, session, watch
 from coord.client.portal import Portal
 from coord.client.settings import ReadFrom
-from coord.client.watch import WatchBatch
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,11 +33,11 @@ def _portal_method(
 
 
 def _portal_watch(
-    method: Callable[Concatenate[aio.Client, P], aio.Watch],
+    method: Callable[Concatenate[aio.Client, P], watch.Watch],
 ) -> Callable[Concatenate[Client, P], Watch]:
     @functools.wraps(method)
     def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Watch:
-        async def made() -> aio.Watch:
+        async def made() -> watch.Watch:
             return await method(self._client, *args, **kwargs)
 
         return Watch(self._portal, self._portal.run(made()))
@@ -48,9 +48,9 @@ def _portal_watch(
 class Watch:
     """Follows keys, as `coord.aio.Watch` does; an iterator. Made, it stands."""
 
-    def __init__(self, portal: Portal, watch: aio.Watch) -> None:
+    def __init__(self, portal: Portal, following: watch.Watch) -> None:
         self._portal = portal
-        self._watch = watch
+        self._watch = following
 
     @property
     def revision(self) -> int:
@@ -76,13 +76,13 @@ class Watch:
     def __iter__(self) -> Watch:
         return self
 
-    def __next__(self) -> WatchBatch:
+    def __next__(self) -> watch.WatchBatch:
         batch = self.take()
         if batch is None:
             raise StopIteration
         return batch
 
-    def take(self, timeout_ms: float | None = None) -> WatchBatch | None:
+    def take(self, timeout_ms: float | None = None) -> watch.WatchBatch | None:
         """Return the next batch, or None when the time passed or the watch has ended."""
         return self._portal.run(self._watch.take(timeout_ms))
 
@@ -110,7 +110,7 @@ class Session:
         self._portal = portal
         self._on_lost = on_lost
 
-        async def started() -> aio.Session:
+        async def started() -> session.Session:
             return await client.session(ttl_ms, lease=lease, on_lost=self._lose)
 
         self._session = portal.run(started())
@@ -212,4 +212,4 @@ def connect(
     Returns:
         A client to use as it is or in a `with` block; `close` it at the end.
     """
-    return Client(lambda: aio.connect(endpoints, timeout_ms=timeout_ms, read_from=read_from))
+    return Client(lambda: connecting.connect(endpoints, timeout_ms=timeout_ms, read_from=read_from))

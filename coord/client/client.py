@@ -17,6 +17,7 @@ from coord.client.session import Session
 from coord.client.settings import Settings
 from coord.client.watch import Watch
 from coord.errors import CoordError
+from coord.frames import WatchCreate
 from coord.requests import (
     ClaimReply,
     Compact,
@@ -37,6 +38,7 @@ from coord.requests import (
     LeaseTimeToLiveReply,
     PutReply,
     RangeReply,
+    ReadOp,
     SortOrder,
     SortTarget,
     Status,
@@ -66,6 +68,7 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self._pump = Pump(settings)
+        self._sessions: set[Session] = set()
 
     def __await__(self) -> Generator[object, None, Client]:
         yield from self._pump.start().__await__()
@@ -87,6 +90,7 @@ class Client:
 
         Requests still waiting end with NotDone if they never left, else MaybeDone.
         """
+        await asyncio.gather(*(session.close() for session in list(self._sessions)))
         await self._pump.close()
 
     # --- keys ---
@@ -113,25 +117,23 @@ class Client:
             ignore_value: keep the value the key has; it must exist.
             ignore_lease: keep the lease the key has; it must exist.
             sequence: append the revision to the key, in fixed width; the answer tells the key.
+            timeout_ms: see the class.
 
         Raises:
             Refused: LEASE_NOT_FOUND, KEY_NOT_FOUND.
         """
-        return cast(
-            PutReply,
-            await self._pump.write(
-                ops.put(
-                    key,
-                    value,
-                    lease=lease,
-                    prev_kv=prev_kv,
-                    ignore_value=ignore_value,
-                    ignore_lease=ignore_lease,
-                    sequence=sequence,
-                ),
-                timeout_ms,
-            ),
+        request = ops.put(
+            key,
+            value,
+            lease=lease,
+            prev_kv=prev_kv,
+            ignore_value=ignore_value,
+            ignore_lease=ignore_lease,
+            sequence=sequence,
         )
+        if not self._pump.is_running:
+            await self._pump.start()
+        return cast(PutReply, await self._pump.write(request, timeout_ms))
 
     async def get(
         self,
@@ -165,7 +167,13 @@ class Client:
             serializable: from what one node has, without asking the leader: fast, maybe stale.
             keys_only: leave out values.
             count_only: only count.
-            min_mod_revision: leave out keys last written before; likewise the other three.
+            sort_order: NONE, ASCEND or DESCEND.
+            sort_target: what to sort by.
+            min_mod_revision: leave out keys last written before it.
+            max_mod_revision: leave out keys last written after it.
+            min_create_revision: leave out keys made before it.
+            max_create_revision: leave out keys made after it.
+            timeout_ms: see the class.
 
         Raises:
             Refused: COMPACTED, FUTURE_REVISION, REPLY_TOO_LARGE.
@@ -186,7 +194,7 @@ class Client:
             min_create_revision=min_create_revision,
             max_create_revision=max_create_revision,
         )
-        return cast(RangeReply, await self._pump.read(request, timeout_ms, serializable))
+        return cast(RangeReply, await self._read(request, timeout_ms, serializable))
 
     async def delete(
         self,
@@ -274,12 +282,12 @@ class Client:
     ) -> LeaseTimeToLiveReply:
         """Ask what remains of a lease, and with `keys` which keys hang on it."""
         return cast(
-            LeaseTimeToLiveReply, await self._pump.read(LeaseTimeToLive(lease, keys), timeout_ms)
+            LeaseTimeToLiveReply, await self._read(LeaseTimeToLive(lease, keys), timeout_ms)
         )
 
     async def leases(self, *, timeout_ms: float | None = None) -> LeaseListReply:
         """List the ids of all leases, the soonest to end first."""
-        return cast(LeaseListReply, await self._pump.read(LeaseList(), timeout_ms))
+        return cast(LeaseListReply, await self._read(LeaseList(), timeout_ms))
 
     def session(
         self, ttl_ms: int = 10_000, *, lease: int = 0, on_lost: Callable[[], None] | None = None
@@ -314,6 +322,10 @@ class Client:
         """Follow a key or a range (see `get` for how one is named).
 
         Args:
+            key: the key, or the start of the range.
+            range_end: as in `get`.
+            prefix: as in `get`.
+            from_key: as in `get`.
             start_revision: the first revision wanted; 0 for what happens from now on.
             prev_kv: events carry what the key was before.
             no_put: leave out puts.
@@ -325,7 +337,9 @@ class Client:
             A watch that is being made: iterate it, or `await` it first to know that it stands.
         """
         start, end = ops.key_range(key, range_end, prefix, from_key)
-        return self._pump.watch(start, end, start_revision, prev_kv, no_put, no_delete, progress)
+        return self._pump.watch(
+            WatchCreate(0, start, end, start_revision, prev_kv, no_put, no_delete, progress)
+        )
 
     # --- the cluster ---
 
@@ -333,7 +347,7 @@ class Client:
         self, endpoint: str | None = None, *, timeout_ms: float | None = None
     ) -> StatusReply:
         """Ask one node about itself: the one at `endpoint`, or the one this client reads from."""
-        reply = await self._pump.read(Status(), timeout_ms, serializable=True, endpoint=endpoint)
+        reply = await self._read(Status(), timeout_ms, serializable=True, endpoint=endpoint)
         return cast(StatusReply, reply)
 
     async def statuses(
@@ -357,25 +371,40 @@ class Client:
         self, endpoint: str | None = None, *, timeout_ms: float | None = None
     ) -> HashReply:
         """Ask one node for the hash of its store at its applied index."""
-        reply = await self._pump.read(HashState(), timeout_ms, serializable=True, endpoint=endpoint)
+        reply = await self._read(HashState(), timeout_ms, serializable=True, endpoint=endpoint)
         return cast(HashReply, reply)
 
     async def transfer_leader(
         self, target: int = 0, *, timeout_ms: float | None = None
     ) -> TransferReply:
         """Ask the cluster to be led by node `target`; 0 lets the leader choose."""
-        return cast(TransferReply, await self._pump.read(TransferLeader(target), timeout_ms))
+        return cast(TransferReply, await self._read(TransferLeader(target), timeout_ms))
 
     # --- what the face's own parts need ---
 
     async def _write(self, request: WriteOp, timeout_ms: float | None) -> Any:
+        if not self._pump.is_running:
+            await self._pump.start()
         return await self._pump.write(request, timeout_ms)
 
-    def _keep(self, lease: int, ttl_ms: int, sent_ms: float, lose: Callable[[], None]) -> None:
-        self._pump.keep(lease, ttl_ms, sent_ms, lose)
+    async def _read(
+        self,
+        request: ReadOp,
+        timeout_ms: float | None,
+        serializable: bool = False,
+        endpoint: str | None = None,
+    ) -> Any:
+        if not self._pump.is_running:
+            await self._pump.start()
+        return await self._pump.read(request, timeout_ms, serializable, endpoint or "")
 
-    def _release(self, lease: int) -> None:
-        self._pump.release(lease)
+    def _keep(self, session: Session, sent_ms: float, lose: Callable[[], None]) -> None:
+        self._sessions.add(session)
+        self._pump.keep(session.lease, session.ttl_ms, sent_ms, lose)
+
+    def _release(self, session: Session) -> None:
+        self._sessions.discard(session)
+        self._pump.release(session.lease)
 
     def _now_ms(self) -> float:
         return self._pump.now_ms()

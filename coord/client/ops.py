@@ -11,6 +11,8 @@ What only the store can know (does the lease exist? is the revision compacted?) 
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from coord import limits
 from coord.errors import ErrorCode, Misuse, error_from
 from coord.requests import (
@@ -27,6 +29,7 @@ from coord.requests import (
     SortTarget,
     Txn,
     TxnOp,
+    WriteOp,
 )
 
 Text = str | bytes
@@ -41,6 +44,9 @@ _RELATIONS: dict[str, CompareResult] = {
     ">": CompareResult.GREATER,
 }
 _ID_MAX = 2**63 - 1
+_FIELDS_BYTES = 24  # the other fields of a put, and the lengths
+_SMALL_BYTES = 2 * limits.KEY_BYTES_MAX  # what has keys but no values
+_encoder = msgspec.msgpack.Encoder()
 FROM_KEY_END = b"\0"
 """The range end that stands for "no end"."""
 
@@ -237,6 +243,25 @@ def grant(ttl_ms: int, lease: int = 0) -> LeaseGrant:
         )
     _natural(lease=lease)
     return LeaseGrant(ttl_ms, lease)
+
+
+def size_bytes(request: WriteOp) -> int:
+    """Return about how many bytes `request` takes in a frame.
+
+    Raises:
+        Misuse: a transaction larger than one request may be.
+    """
+    if type(request) is Put:
+        return len(request.key) + len(request.value) + _FIELDS_BYTES
+    if type(request) is Txn:
+        encoded_bytes = len(_encoder.encode(request))
+        if encoded_bytes > limits.REQUEST_BYTES_MAX:
+            raise error_from(
+                ErrorCode.REQUEST_TOO_LARGE,
+                f"{encoded_bytes} bytes; {limits.REQUEST_BYTES_MAX} are allowed",
+            )
+        return encoded_bytes
+    return _SMALL_BYTES
 
 
 # --- conditions of a transaction ----------------------------------------------------------------

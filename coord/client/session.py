@@ -24,9 +24,9 @@ class LeaseClient(Protocol):
         """End a lease."""
         ...
 
-    def _keep(self, lease: int, ttl_ms: int, sent_ms: float, lose: Callable[[], None]) -> None: ...
+    def _keep(self, session: Session, sent_ms: float, lose: Callable[[], None]) -> None: ...
 
-    def _release(self, lease: int) -> None: ...
+    def _release(self, session: Session) -> None: ...
 
     def _now_ms(self) -> float: ...
 
@@ -76,7 +76,7 @@ class Session:
         self.lease = granted.lease
         self.ttl_ms = granted.ttl_ms
         self._open = True
-        self._client._keep(self.lease, self.ttl_ms, sent_ms, self._lose)
+        self._client._keep(self, sent_ms, self._lose)
         return self
 
     async def close(self) -> None:
@@ -88,7 +88,7 @@ class Session:
         if not self._open:
             return
         self._open = False
-        self._client._release(self.lease)
+        self._client._release(self)
         try:
             await self._client.revoke(self.lease, timeout_ms=self.CLOSE_TIMEOUT_MS)
         except CoordError:
@@ -99,6 +99,7 @@ class Session:
         if not self._open:
             return
         self._open = False
+        self._client._release(self)
         self.lost.set()
         if self._on_lost is not None:
             self._on_lost()

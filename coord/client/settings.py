@@ -8,7 +8,7 @@ from typing import Literal
 import attrs
 
 from coord import limits
-from coord.client.channel import Channel, dial_zeromq
+from coord.client.channel import LoopDialer, zeromq_dialer
 from coord.errors import ErrorCode, Misuse
 
 ReadFrom = Literal["any", "leader"]
@@ -33,7 +33,7 @@ class Settings:
         silence_ms: a node that owes an answer and says nothing for so long counts as lost.
         pending_max: requests waiting at once; more are refused as Unavailable.
         pending_bytes_max: bytes of requests waiting to be sent; likewise.
-        dial: opens a channel to an address.
+        make_dialer: opens the transport, when the client is first used.
         draw: returns a random int between two bounds, both included.
     """
 
@@ -47,7 +47,7 @@ class Settings:
     silence_ms: float = 3_000.0
     pending_max: int = 4 * limits.WRITER_PENDING_MAX
     pending_bytes_max: int = limits.PROPOSALS_BYTES_MAX
-    dial: Callable[[str], Channel] = dial_zeromq
+    make_dialer: Callable[[], LoopDialer] = zeromq_dialer
     draw: Callable[[int, int], int]
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 
 import attrs
 
+from coord.client.watches import Receipt
 from coord.errors import CoordError
 from coord.model import Event
 
@@ -43,23 +44,18 @@ class Watch:
     `await watch` or `async with watch` waits until it stands: every change made after that is seen.
     """
 
-    def __init__(self, cancel: Callable[[], None], consumed: Callable[[int], None]) -> None:
-        self._cancel = cancel
-        self._consumed = consumed
-        self._batches: deque[tuple[WatchBatch, int]] = deque()
-        self._arrived = asyncio.Event()
-        self._created = asyncio.Event()
-        self._error: CoordError | None = None
-        self._ended = False
-        self.revision = 0
-        """The store's revision when the watch was first made; 0 before that."""
+    def __init__(self, feed: WatchFeed) -> None:
+        self._feed = feed
 
-    # --- the application's side ---
+    @property
+    def revision(self) -> int:
+        """The store's revision when the watch was first made; 0 before that."""
+        return self._feed.revision
 
     def __await__(self) -> Generator[object, None, Watch]:
-        yield from self._created.wait().__await__()
-        if self._error is not None:
-            raise self._error
+        yield from self._feed.created.wait().__await__()
+        if self._feed.error is not None:
+            raise self._feed.error
         return self
 
     async def __aenter__(self) -> Watch:
@@ -85,7 +81,7 @@ class Watch:
     @property
     def ended(self) -> bool:
         """Whether nothing more will come."""
-        return self._ended and not self._batches
+        return self._feed.ended and not self._feed.batches
 
     async def take(self, timeout_ms: float | None = None) -> WatchBatch | None:
         """Return the next batch, or None when the time passed or the watch has ended.
@@ -93,48 +89,89 @@ class Watch:
         Raises:
             Refused: HistoryCompacted, or why the cluster ended the watch; on every later call too.
         """
-        if not self._batches:
+        feed = self._feed
+        if not feed.batches:
             try:
                 async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000.0):
-                    await self._wait()
+                    await feed.wait()
             except TimeoutError:
                 return None
-        if not self._batches:
-            if self._error is not None:
-                raise self._error
+        if not feed.batches:
+            if feed.error is not None:
+                raise feed.error
             return None
-        batch, size_bytes = self._batches.popleft()
-        self._consumed(size_bytes)
-        return batch
-
-    async def _wait(self) -> None:
-        while not self._batches and not self._ended:
-            self._arrived.clear()
-            await self._arrived.wait()
+        return feed.pop()
 
     async def cancel(self) -> None:
         """Stop following. What was not yet taken is dropped; the iteration ends."""
-        if not self._ended:
-            self._ended = True
-            self._cancel()
-        self._batches.clear()
-        self._wake()
+        self._feed.cancel()
 
-    # --- the client's side ---
 
-    def _stands(self, revision: int) -> None:
-        self.revision = self.revision or revision
-        self._created.set()
+class WatchFeed:
+    """Between the core and one Watch: what was handed over and is not taken yet."""
 
-    def _push(self, batch: WatchBatch, size_bytes: int) -> None:
-        self._batches.append((batch, size_bytes))
+    def __init__(self) -> None:
+        self.batches: deque[tuple[WatchBatch, tuple[Receipt, ...]]] = deque()
+        self.created = asyncio.Event()
+        self.error: CoordError | None = None
+        self.ended = False
+        self.revision = 0
+        self._arrived = asyncio.Event()
+        self._stop: Callable[[], None] | None = None
+        self._consume: Callable[[Receipt], None] | None = None
+
+    def attach(self, stop: Callable[[], None], consume: Callable[[Receipt], None]) -> None:
+        """Learn how to stop the watch, and where receipts of consumed batches go."""
+        self._stop = stop
+        self._consume = consume
+
+    # --- the core's side ---
+
+    def stands(self, revision: int) -> None:
+        """Note that the watch is made."""
+        if not self.created.is_set():
+            self.revision = revision
+            self.created.set()
+
+    def push(self, events: tuple[Event, ...], revision: int, receipts: tuple[Receipt, ...]) -> None:
+        """Take whole revisions. Progress not taken yet gives way to what comes after it."""
+        if self.batches and not self.batches[-1][0].events:
+            self.batches.pop()
+        self.batches.append((WatchBatch(events, revision), receipts))
         self._arrived.set()
 
-    def _end(self, error: CoordError | None) -> None:
-        self._ended = True
-        self._error = error
-        self._wake()
-
-    def _wake(self) -> None:
-        self._created.set()
+    def end(self, error: CoordError | None) -> None:
+        """Note that nothing more comes."""
+        self.ended = True
+        self.error = error
+        self.created.set()
         self._arrived.set()
+
+    # --- the application's side ---
+
+    async def wait(self) -> None:
+        """Wait until there is a batch or an end."""
+        while not self.batches and not self.ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def pop(self) -> WatchBatch:
+        """Take the oldest batch, and say that it is consumed."""
+        batch, receipts = self.batches.popleft()
+        self._give_back(receipts)
+        return batch
+
+    def cancel(self) -> None:
+        """End the watch from this side."""
+        waiting, self.batches = self.batches, deque()
+        if not self.ended:
+            self.end(None)
+            if self._stop is not None:
+                self._stop()
+        for _, receipts in waiting:
+            self._give_back(receipts)
+
+    def _give_back(self, receipts: tuple[Receipt, ...]) -> None:
+        if self._consume is not None:
+            for receipt in receipts:
+                self._consume(receipt)
