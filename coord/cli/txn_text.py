@@ -13,8 +13,10 @@ Quoted texts may hold the escapes of Go and C: \\n, \\t, \\", \\\\, \\x00, \\u00
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from coord import ops
 from coord.cli.arguments import LEASE
@@ -100,13 +102,27 @@ def parse_operation(line: str) -> TxnOp:
     if name not in _OPERATIONS:
         raise _fault(f"{name!r}; a transaction's operations are {', '.join(_OPERATIONS)}")
     command, build = _OPERATIONS[name]
-    context = command.make_context(name, arguments)
-    params = dict(context.params)
-    for option in _NOT_OF_A_TXN:
-        params.pop(option, None)
+    params = _parsed(command, arguments, line)
     if name == "put" and params["value"] is None and not params["ignore_value"]:
         raise _fault(f"{line!r} has no value")
     return build(**params)
+
+
+def _parsed(command: click.Command, arguments: list[str], line: str) -> dict[str, Any]:
+    try:
+        context = command.make_context(command.name, arguments)
+    except click.exceptions.Exit:
+        # --help would print and end the command as if the transaction had run.
+        raise _fault(f"{line!r} asks for help") from None
+    params = dict(context.params)
+    for option in _NOT_OF_A_TXN:
+        if params.pop(option, None) and _was_typed(context, option):
+            raise _fault(f"{line!r} has an option that has no meaning in a transaction")
+    return params
+
+
+def _was_typed(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is ParameterSource.COMMANDLINE
 
 
 def split_words(line: str) -> list[str]:
