@@ -6,12 +6,12 @@ between any two calls to its ports, and starts it again from what the disk kept.
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
-from coord.node.driver import Node
-from coord.node.settings import NodeSettings
+import attrs
+
+from coord.raft.core import RaftCore
 from coord.testing.invariants import RaftChecks
-from coord.testing.network import SimNetwork
 from coord.testing.schedule import Alarm, Schedule
 from coord.testing.taps import (
     Crashed,
@@ -22,8 +22,19 @@ from coord.testing.taps import (
     TappedStorage,
 )
 from coord.wal.port import Storage
+from transport.memory import MemoryNetwork
 
 _TURN_MS = 0.1  # between two turns of one node: what one turn costs, and what batches arrivals
+
+
+def peer_address(number: int) -> str:
+    """Where a node listens for peers."""
+    return f"peer-{number}"
+
+
+def client_address(number: int) -> str:
+    """Where a node listens for clients."""
+    return f"client-{number}"
 
 
 class Machine(Protocol):
@@ -42,96 +53,134 @@ class Machine(Protocol):
         ...
 
 
-class Host:
+class Process(Protocol):
+    """What runs on a host: in general a coord.node.driver.Node."""
+
+    @property
+    def core(self) -> RaftCore:
+        """Its part in the consensus."""
+        ...
+
+    def turn(self) -> None:
+        """Do what can be done now."""
+        ...
+
+    def next_wake_ms(self) -> float:
+        """When it wants a turn even if nothing arrives, by its own clock."""
+        ...
+
+
+@attrs.frozen
+class Ports:
+    """What a process is built on."""
+
+    storage: TappedStorage
+    peers: TappedPeers
+    clients: TappedClients
+    clock: DriftingClock
+    draw: Callable[[int, int], int]
+    report: Callable[[str, dict[str, object]], None]
+
+
+P = TypeVar("P", bound=Process)
+
+
+class Host(Generic[P]):
     """A machine in the world."""
 
     def __init__(
         self,
-        settings: NodeSettings,
+        number: int,
         schedule: Schedule,
-        network: SimNetwork,
+        network: MemoryNetwork,
         checks: RaftChecks,
         machine: Machine,
         pace: float,
-        observe: Callable[["Host"], None],
+        build: Callable[[Ports], P],
+        observe: Callable[["Host[P]"], None],
     ) -> None:
         """Set up a machine that is switched off.
 
         Args:
-            settings: of every node process on it.
+            number: the node's id; 1, 2, ...
             schedule: time and luck.
             network: where its ports come from.
             checks: told of everything that passes the ports.
             machine: the disk.
             pace: how fast the node's clock runs; 1.0 is true time.
+            build: makes the process that runs on it.
             observe: called after every turn.
         """
-        self.settings = settings
-        self.id = int(settings.node)
-        self.node: Node | None = None
+        self.id = number
+        self.process: P | None = None
         self.machine = machine
         self.point = CrashPoint()
         self.paused = False
         self.full = False
         self.starts = 0
+        self.turns = 0
         self._schedule = schedule
         self._network = network
         self._checks = checks
-        self._luck: Random = schedule.stream(f"node {self.id}")
+        self._build = build
+        self._luck: Random = schedule.stream(f"node {number}")
         self.clock = DriftingClock(lambda: schedule.now_ms, pace, self._luck.uniform(0, 1e6))
         self._observe = observe
         self._alarm: Alarm | None = None
         self._last_turn_ms = 0.0
-        self._storage: TappedStorage | None = None
+        self._ports: Ports | None = None
 
     @property
     def up(self) -> bool:
         """Whether a node process runs (maybe paused)."""
-        return self.node is not None
+        return self.process is not None
 
     @property
     def can_turn(self) -> bool:
         """Whether it runs and is not paused."""
-        return self.node is not None and not self.paused
+        return self.process is not None and not self.paused
 
     def start(self) -> None:
         """Start the node process, unless one runs."""
-        if self.node is not None:
+        if self.process is not None:
             return
         self.starts += 1
         self.point = CrashPoint()
         self.paused = False
         storage = self.machine.open(self.wake)
         self._checks.restarted(self.id, storage.recovered)
-        peers, clients = self._network.open_node(self.id, self.wake)
-        tapped = TappedStorage(storage, self.id, self._checks, self.point)
+        name, point = f"n{self.id}", self.point
+        peers = self._network.peers(name, peer_address(self.id), self.wake)
+        clients = self._network.listener(name, client_address(self.id), self.wake)
+        tapped = TappedStorage(storage, self.id, self._checks, point)
         tapped.full = self.full
-        self._storage = tapped
         self._schedule.note(f"start {self.id}")
-        self.node = Node(
-            self.settings,
+        self._ports = Ports(
             tapped,
-            TappedPeers(peers, self.id, self._checks, self.point),
-            TappedClients(clients, self.point),
+            TappedPeers(peers, self.id, self._checks, point, self._schedule.note),
+            TappedClients(clients, self.id, point, self._schedule.note),
             self.clock,
             self._luck.randint,
             self._report,
         )
-        tapped.core = self.node.core
+        self.process = self._build(self._ports)
+        tapped.core = self.process.core
         self.wake()
 
     def crash(self) -> None:
         """End the process now; the disk loses what a crash may lose."""
-        if self.node is None:
+        if self.process is None:
             return
         self._schedule.note(f"crash {self.id}")
-        self.node = None
-        self._storage = None
+        self._checks.crashed(self.id, self.process.core)
+        self.process = None
+        ports, self._ports = self._ports, None
         if self._alarm is not None:
             self._alarm.cancel()
-        self._network.close_node(self.id)
+        if ports is not None:
+            ports.peers.close()
+            ports.clients.close()
         self.machine.crash()
-        self._checks.crashed(self.id)
 
     def pause(self) -> None:
         """Let the process do nothing; what arrives waits."""
@@ -145,8 +194,8 @@ class Host:
     def fill_disk(self, full: bool) -> None:
         """Let the disk have no free space, or space again."""
         self.full = full
-        if self._storage is not None:
-            self._storage.full = full
+        if self._ports is not None:
+            self._ports.storage.full = full
 
     def wake(self) -> None:
         """Something arrived: give the node a turn soon."""
@@ -163,18 +212,23 @@ class Host:
         self._alarm = self._schedule.at(due_ms, self._turn)
 
     def _turn(self) -> None:
-        node = self.node
-        if node is None or self.paused:
-            return
+        self.turns += 1
         self._last_turn_ms = self._schedule.now_ms
+        self.act(lambda process: process.turn())
+
+    def act(self, action: Callable[[P], None]) -> None:
+        """Let the process do something now, and check what came of it."""
+        process = self.process
+        if process is None or self.paused:
+            return
         try:
-            node.turn()
+            action(process)
         except Crashed:
             self.crash()
             return
-        self._checks.turned(self.id, node.core)
+        self._checks.turned(self.id, process.core)
         self._observe(self)
-        wait_ms = self.clock.until_ms(node.next_wake_ms())
+        wait_ms = self.clock.until_ms(process.next_wake_ms())
         self._turn_at(self._schedule.now_ms + wait_ms)
 
     def _report(self, event: str, fields: dict[str, object]) -> None:

@@ -93,6 +93,7 @@ class RaftChecks:
         self._prefixes: dict[tuple[int, int], int] = {}
         self._committed: list[int] = [EMPTY]
         self._committed_in: list[int] = [0]
+        self._states: dict[int, int | bytes] = {}
         self.log: list[Entry] = []
         """Every committed entry, from index 1 on: what really happened."""
         self.truncations = 0
@@ -144,9 +145,10 @@ class RaftChecks:
         first = entries[0].index
         if member.role is Role.LEADER and core is not None and core.term == member.term:
             raise Violation(f"leader append-only: node {node} rewrites {first}")
-        commit = member.commit if core is None else max(member.commit, core.commit)
-        if first <= commit:
-            raise Violation(f"node {node}: truncates at {first}, committed {commit}")
+        if first <= member.commit:
+            raise Violation(f"node {node}: truncates at {first}, committed {member.commit}")
+        if first <= self.committed and member.log.hash_at(first) == self._committed[first]:
+            raise Violation(f"node {node}: drops entry {first}, which the cluster has committed")
 
     def install_asked(self, node: int, meta: SnapshotMeta, keep_suffix: bool) -> None:
         """A node hands the last chunk of a received snapshot to its disk."""
@@ -279,9 +281,24 @@ class RaftChecks:
             self._check_leader(node, member, core.term)
         member.term, member.role, member.commit = core.term, core.role, core.commit
 
-    def crashed(self, node: int) -> None:
-        """A node's process ended; what its disk kept shows when it comes back."""
-        self._members[node].role = Role.FOLLOWER
+    def applied(self, node: int, index: int, state: int | bytes) -> None:
+        """A node's state after applying all up to `index`: the same on every node."""
+        known = self._states.setdefault(index, state)
+        if known != state:
+            raise Violation(f"state machine safety: node {node} has another state at {index}")
+
+    def crashed(self, node: int, core: CoreView) -> None:
+        """A node's process ended, maybe in the middle of a turn.
+
+        What a leader had called committed by then may have been told already, so it counts. Of
+        another node it is not known whether its last write was handed over.
+        """
+        member = self._members[node]
+        if core.role is Role.LEADER:
+            commit = min(core.commit, member.log.last)
+            if commit > member.commit:
+                self._check_commit(node, member, commit, core.term)
+        member.role = Role.FOLLOWER
 
     def _check_leader(self, node: int, member: _Member, term: int) -> None:
         other = self._leaders.setdefault(term, node)

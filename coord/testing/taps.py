@@ -20,6 +20,9 @@ from coord.testing.invariants import CoreView, RaftChecks
 from coord.wal.port import Completion, Recovered, Storage
 from transport.base import ClientListener, PeerTransport, SendResult
 
+Note = Callable[[str, bytes], None]
+"""Where a line goes into the trace, with bytes that belong to it."""
+
 
 class Crashed(BaseException):
     """The simulated process is gone; not an Exception, so that nothing in it can catch it."""
@@ -73,17 +76,25 @@ class TappedPeers:
     """PeerTransport that shows every message sent to the checks."""
 
     def __init__(
-        self, inner: PeerTransport, node: int, checks: RaftChecks, point: CrashPoint
+        self,
+        inner: PeerTransport,
+        node: int,
+        checks: RaftChecks,
+        point: CrashPoint,
+        note: Note,
     ) -> None:
         self._inner = inner
         self._node = node
         self._checks = checks
         self._point = point
+        self._note = note
 
     def send(self, to: int, payload: bytes) -> bool:
         """See PeerTransport."""
         self._point.before()
-        self._checks.sent(self._node, peer_frames.decode(payload))
+        frame = peer_frames.decode(payload)
+        self._note(f"{self._node}>{to} {type(frame).__name__}", payload)
+        self._checks.sent(self._node, frame)
         sent = self._inner.send(to, payload)
         self._point.after()
         return sent
@@ -104,9 +115,11 @@ class TappedPeers:
 class TappedClients:
     """ClientListener whose every answer may be the last."""
 
-    def __init__(self, inner: ClientListener, point: CrashPoint) -> None:
+    def __init__(self, inner: ClientListener, node: int, point: CrashPoint, note: Note) -> None:
         self._inner = inner
+        self._node = node
         self._point = point
+        self._note = note
 
     def receive(self, max_messages: int, max_bytes: int) -> list[tuple[bytes, bytes]]:
         """See ClientListener."""
@@ -115,6 +128,7 @@ class TappedClients:
     def send(self, route: bytes, payload: bytes) -> SendResult:
         """See ClientListener."""
         self._point.before()
+        self._note(f"{self._node}>{route.decode()}", payload)
         result = self._inner.send(route, payload)
         self._point.after()
         return result
