@@ -1,0 +1,236 @@
+"""Consumer: one session's hands on a queue; see `recipes.queue` for the guarantee.
+
+Answers lost on the way are looked up, not guessed: a claim whose answer never came is found under
+the consumer's own prefix, a completion by the token in the item's record.
+"""
+
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from coord.client import ops
+from coord.client.ops import Text
+from coord.errors import ErrorCode, MaybeDone, Refused
+from coord.model import Event, EventKind, KeyValue
+from coord.requests import TxnOp
+from recipes.errors import SessionLost, StaleClaim, session_ends
+from recipes.port import Following, KeptLease, KeyStore, only
+from recipes.queue import Buried, Claimed, Done, Queue
+from recipes.waiting import while_kept
+
+
+class Consumer:
+    """Takes items for one worker. Use as `async with Consumer(queue, session, "name")`.
+
+    A name belongs to one living consumer at a time. One coroutine takes; any number complete.
+    """
+
+    def __init__(self, queue: Queue, session: KeptLease, name: str) -> None:
+        if not name or "/" in name:
+            raise ValueError(f"consumer name {name!r}; not empty and without a slash")
+        self._queue = queue
+        self._client: KeyStore = queue.client
+        self._session = session
+        self.name = name
+        self._target = queue.held + name.encode() + b"/"
+        self._holding: dict[bytes, Claimed] = {}
+        self._watch: Following | None = None
+        self._watching = AsyncExitStack()
+        self._empty_at = 0
+        self._in_doubt = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._watching.aclose()
+
+    @property
+    def holding(self) -> tuple[Claimed, ...]:
+        """What was taken and neither completed nor given back, oldest claim first."""
+        return tuple(self._holding.values())
+
+    async def take(self, limit: int = 1) -> list[Claimed]:
+        """Take up to `limit` items, waiting until there is at least one.
+
+        Raises:
+            SessionLost: the session ended while waiting.
+        """
+        while True:
+            taken = await self.try_take(limit)
+            if taken:
+                return taken
+            await while_kept(self._session, self._arrival())
+
+    async def try_take(self, limit: int = 1) -> list[Claimed]:
+        """Take up to `limit` items that are ready now; an empty list when there are none.
+
+        Items claimed more often than the queue allows are buried on the way.
+        """
+        if self._session.lost.is_set():
+            raise SessionLost
+        while True:
+            found = await self._claim(limit)
+            fit = [item for item in found if item.attempt <= self._queue.settings.attempts_max]
+            for item in found:
+                if item not in fit:
+                    await self._bury(item, "claimed too often without an outcome", item.attempt - 1)
+            if fit or not found:
+                return fit
+
+    async def complete(
+        self, item: Claimed, result: object = None, also: Iterable[TxnOp] = ()
+    ) -> int:
+        """Record an item as done, in one transaction with `also`, and let go of it.
+
+        Args:
+            item: what `take` handed out.
+            result: anything JSON can say; kept in the item's record.
+            also: further operations that must happen exactly if the completion does.
+
+        Returns:
+            The revision of the completion.
+
+        Raises:
+            StaleClaim: the claim has ended; nothing was written.
+        """
+        raw = msgspec.Raw(msgspec.json.encode(result))
+        record = msgspec.json.encode(Done(item.token, self.name, item.attempt, raw))
+        done = self._queue.done + item.id.encode()
+        steps = [ops.put(done, record), ops.delete(item.key), *also]
+        revision = 0
+        while not revision:
+            try:
+                reply = await self._client.txn(compare=[item.guard()], success=steps)
+            except MaybeDone:
+                revision = await self._completed_at(done, item.token)
+                continue
+            self._holding.pop(item.key, None)
+            # An earlier try of ours may have got through and lost only its answer.
+            revision = reply.revision
+            if not reply.succeeded:
+                revision = await self._completed_at(done, item.token)
+                if not revision:
+                    raise StaleClaim
+        self._holding.pop(item.key, None)
+        return revision
+
+    async def give_back(self, item: Claimed) -> bool:
+        """Return an item to its place in line at once; the attempt counts.
+
+        Returns:
+            Whether it was still held.
+        """
+        reply = await self._client.give_back(item.key, item.token)
+        self._holding.pop(item.key, None)
+        return reply.moved
+
+    async def fail(self, item: Claimed, cause: str) -> bool:
+        """Record a failed attempt: the item goes back in line, or is buried after its last one.
+
+        Returns:
+            Whether it will be tried again.
+
+        Raises:
+            StaleClaim: the claim has ended; nothing was written.
+        """
+        if item.attempt >= self._queue.settings.attempts_max:
+            if not await self._bury(item, cause, item.attempt):
+                raise StaleClaim
+            return False
+        note = ops.put(self._queue.tries(item.id) + f"{item.attempt:04}".encode(), cause)
+        reply = await self._client.txn(
+            compare=[item.guard()], success=[note, ops.give_back(item.key, item.token)]
+        )
+        self._holding.pop(item.key, None)
+        if not reply.succeeded:
+            raise StaleClaim
+        return True
+
+    async def bury(self, item: Claimed, cause: str) -> None:
+        """Give an item up before its last attempt.
+
+        Raises:
+            StaleClaim: the claim has ended; nothing was written.
+        """
+        if not await self._bury(item, cause, item.attempt):
+            raise StaleClaim
+
+    async def _claim(self, limit: int) -> list[Claimed]:
+        try:
+            with session_ends():
+                reply = await self._client.claim(
+                    self._queue.ready, self._target, self._session.lease, limit
+                )
+        except MaybeDone:
+            self._in_doubt = True
+            return await self._unnoticed()
+        fresh = [self._claimed(kv) for kv in reply.kvs]
+        self._holding.update((item.key, item) for item in fresh)
+        self._empty_at = reply.revision
+        if self._in_doubt:
+            # The doubtful claim may have been carried out late, but not after this one.
+            fresh += await self._unnoticed()
+            self._in_doubt = False
+        return fresh
+
+    async def _unnoticed(self) -> list[Claimed]:
+        """Find what hangs on our lease, under our name, by a claim whose answer was lost."""
+        held = await self._client.get(self._target, prefix=True)
+        found = [self._claimed(kv) for kv in held.kvs if kv.lease == self._session.lease]
+        fresh = [item for item in found if self._holding.get(item.key) != item]
+        self._holding.update((item.key, item) for item in fresh)
+        return fresh
+
+    def _claimed(self, kv: KeyValue) -> Claimed:
+        item = kv.key.removeprefix(self._target).decode()
+        return Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
+
+    async def _arrival(self) -> None:
+        """Return when the queue may have items again since it was last found empty."""
+        if self._watch is None:
+            self._watch = await self._watching.enter_async_context(
+                self._client.watch(
+                    self._queue.ready, prefix=True, start_revision=self._empty_at + 1
+                )
+            )
+        try:
+            async for batch in self._watch:
+                if any(self._is_new(event) for event in batch.events):
+                    return
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+        # The watch is over (it fell behind compaction): look at the queue, then watch anew.
+        await self._watching.aclose()
+        self._watch = None
+
+    def _is_new(self, event: Event) -> bool:
+        return event.kind is EventKind.PUT and event.kv.mod_revision > self._empty_at
+
+    async def _completed_at(self, done: bytes, token: int) -> int:
+        record = only(await self._client.get(done))
+        if record is None or msgspec.json.decode(record.value, type=Done).token != token:
+            return 0
+        return record.mod_revision
+
+    async def _bury(self, item: Claimed, cause: Text, attempts: int) -> bool:
+        text = cause if isinstance(cause, str) else cause.decode(errors="replace")
+        record = msgspec.json.encode(Buried(text, attempts, item.body))
+        reply = await self._client.txn(
+            compare=[item.guard()],
+            success=[
+                ops.put(self._queue.dead + item.id.encode(), record),
+                ops.delete(item.key),
+            ],
+        )
+        self._holding.pop(item.key, None)
+        return reply.succeeded

@@ -1,0 +1,183 @@
+"""Election: of all candidates at most one leads, in order of arrival.
+
+Guarantee: candidates stand in line by the revision at which they entered; the first in line
+leads. What a leader writes together with `Leadership.guard()` is refused once it leads no more,
+and `token` grows from leader to leader, so things outside the store can refuse an old one too.
+
+What breaks it: acting on `campaign` having returned, without guard or token, after a pause longer
+than the session's time to live. The old leader does not know yet; only the guard does.
+
+Cost: entering one round trip, the check of who is ahead one. A waiting candidate watches only its
+predecessor, so one resignation wakes one candidate. Proclaim and resign: one each.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from attrs import frozen
+
+from coord.client import ops
+from coord.client.ops import Text
+from coord.errors import CoordError
+from coord.model import KeyValue
+from coord.requests import Compare, PutReply, RangeReply, SortOrder, SortTarget
+from recipes.errors import NotLeader, SessionLost, session_ends
+from recipes.mirror import Mirror
+from recipes.port import KeptLease, KeyStore, only
+from recipes.waiting import until_gone, while_kept
+
+
+@frozen
+class Leader:
+    """Who leads: its key, what it proclaimed, its fencing token and its lease."""
+
+    key: bytes
+    value: bytes
+    token: int
+    lease: int
+
+
+class Leadership:
+    """Office won by a campaign, held until resigned, taken away or lost with the session."""
+
+    def __init__(self, client: KeyStore, session: KeptLease, key: bytes, token: int) -> None:
+        self._client = client
+        self._session = session
+        self.key = key
+        self.token = token
+
+    def guard(self) -> Compare:
+        """Return the condition that makes a transaction fail once this office has ended."""
+        return ops.created(self.key, "==", self.token)
+
+    async def proclaim(self, value: Text) -> int:
+        """Tell observers something new.
+
+        Returns:
+            The revision of the proclamation.
+
+        Raises:
+            NotLeader: the office has ended; nothing was written.
+        """
+        put = ops.put(self.key, value, lease=self._session.lease)
+        reply = await self._client.txn(compare=[self.guard()], success=[put])
+        if not reply.succeeded:
+            raise NotLeader
+        return reply.revision
+
+    async def resign(self) -> None:
+        """Give up the office; the next in line leads. Does nothing when it has ended already."""
+        await self._client.txn(compare=[self.guard()], success=[ops.delete(self.key)])
+
+    async def ended(self) -> None:
+        """Return when the office has ended, by whatever cause."""
+        with contextlib.suppress(SessionLost):
+            await while_kept(
+                self._session, until_gone(self._client, self.key, self.token, self.token)
+            )
+
+
+class Election:
+    """One office, named by a prefix; everybody who uses the same prefix takes part."""
+
+    def __init__(self, client: KeyStore, prefix: Text) -> None:
+        self._client = client
+        self._prefix = ops.key_bytes(prefix)
+
+    async def campaign(self, session: KeptLease, value: Text = b"") -> Leadership:
+        """Stand in line and wait until this session leads.
+
+        Campaigning again under the same session keeps its place. When cancelled, the place in
+        line is given up; when that cannot be told to the cluster, it goes with the session.
+
+        Raises:
+            SessionLost: the session ended before its turn came, and the place in line with it.
+        """
+        key = self._prefix + f"{session.lease:016x}".encode()
+        with session_ends():
+            token = await self._enter(key, ops.text_bytes(value), session.lease)
+        leadership = Leadership(self._client, session, key, token)
+        try:
+            while (ahead := await self._ahead_of(key, token)) is not None:
+                blocker, seen = ahead
+                gone = until_gone(self._client, blocker.key, blocker.create_revision, seen)
+                await while_kept(session, gone)
+        except asyncio.CancelledError:
+            with contextlib.suppress(CoordError):
+                await leadership.resign()
+            raise
+        return leadership
+
+    async def leader(self) -> Leader | None:
+        """Return who leads now, or None. One linearizable read."""
+        reply = await self._client.get(
+            self._prefix,
+            prefix=True,
+            limit=1,
+            sort_target=SortTarget.CREATE,
+            sort_order=SortOrder.ASCEND,
+        )
+        first = only(reply)
+        return None if first is None else _leader(first)
+
+    async def observe(self) -> AsyncIterator[Leader]:
+        """Yield the present leader, then each later leader and proclamation, in order.
+
+        Proclamations made between two turns of the consumer may be passed over for the newest of
+        their batch; the newest is never missed. Close the generator to stop.
+        """
+        last: Leader | None = None
+        async with Mirror(self._client, self._prefix) as line:
+            while True:
+                first = min(line.keys.values(), key=lambda kv: kv.create_revision, default=None)
+                found = None if first is None else _leader(first)
+                if found is not None and found != last:
+                    yield found
+                last = found
+                await line.change()
+
+    async def _enter(self, key: bytes, value: bytes, lease: int) -> int:
+        reply = await self._client.txn(
+            compare=[ops.missing(key)],
+            success=[ops.put(key, value, lease=lease)],
+            failure=[ops.get(key)],
+        )
+        answer = reply.replies[0]
+        if isinstance(answer, PutReply):
+            return answer.revision
+        assert isinstance(answer, RangeReply)
+        held = answer.kvs[0]
+        if held.value != value:
+            await self._client.txn(
+                compare=[ops.created(key, "==", held.create_revision)],
+                success=[ops.put(key, value, lease=lease)],
+            )
+        return held.create_revision
+
+    async def _ahead_of(self, key: bytes, token: int) -> tuple[KeyValue, int] | None:
+        """Return the candidate directly ahead and the revision at which it was there."""
+        reply = await self._client.txn(
+            success=[
+                ops.get(key),
+                ops.get(
+                    self._prefix,
+                    prefix=True,
+                    limit=1,
+                    sort_target=SortTarget.CREATE,
+                    sort_order=SortOrder.DESCEND,
+                    max_create_revision=token - 1,
+                ),
+            ]
+        )
+        own, ahead = reply.replies
+        assert isinstance(own, RangeReply)
+        assert isinstance(ahead, RangeReply)
+        if not own.kvs or own.kvs[0].create_revision != token:
+            raise SessionLost
+        found = only(ahead)
+        return None if found is None else (found, reply.revision)
+
+
+def _leader(kv: KeyValue) -> Leader:
+    return Leader(kv.key, kv.value, kv.create_revision, kv.lease)

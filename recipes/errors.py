@@ -1,0 +1,32 @@
+"""What recipes raise beside the client's own errors. Each says that nothing was done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from coord.errors import ErrorCode, NotDone, Refused
+
+
+class SessionLost(NotDone):
+    """The session's lease has ended, and with it whatever was held under it."""
+
+
+class NotLeader(Refused):
+    """The office is held by somebody else by now; nothing was written."""
+
+
+class StaleClaim(Refused):
+    """The claim has ended, so another worker may hold the item; nothing was written."""
+
+
+@contextmanager
+def session_ends() -> Iterator[None]:
+    """Tell a write refused because its lease is gone as what that means: SessionLost.
+
+    The store may know of a session's end before the session does.
+    """
+    try:
+        yield
+    except Refused as error:
+        if error.code is ErrorCode.LEASE_NOT_FOUND:
+            raise SessionLost from error
+        raise

@@ -1,0 +1,152 @@
+"""Progress: how far each task is, under a lease, so that it vanishes with whoever reports it.
+
+Guarantee: what a board shows of a task was reported by a living session (or one that died less
+than its time to live ago). The last report of a task always arrives; those in between may be
+passed over for a newer one, so reporting often is cheap: one put in flight per reporter.
+
+What breaks it: nothing is kept. What must outlive the reporter belongs in a key without a lease.
+
+Cost: one put for all reports made while the last was under way; a board costs one read, one watch.
+"""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from coord.client import ops
+from coord.client.ops import Text
+from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.limits import TXN_OPS_MAX
+from coord.model import KeyValue
+from coord.requests import TxnOp
+from recipes.mirror import Mirror
+from recipes.port import KeptLease, KeyStore
+
+RETRY_S = 0.2
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a task is: `done` of `total` (0: not known), by whom, and in words."""
+
+    done: int = 0
+    total: int = 0
+    message: str = ""
+    by: str = ""
+
+
+class Reporter:
+    """Reports the tasks of one session. Use as `async with Reporter(client, session, prefix)`."""
+
+    def __init__(self, client: KeyStore, session: KeptLease, prefix: Text, by: str = "") -> None:
+        self._client = client
+        self._session = session
+        self._prefix = ops.key_bytes(prefix)
+        self._by = by
+        self._unsent: dict[str, Progress | None] = {}
+        self._news = asyncio.Event()
+        self._sender: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._sender = asyncio.create_task(self._send_for_ever(), name="progress reports")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._sender is not None
+        self._sender.cancel()
+        await asyncio.wait((self._sender,))
+        if not self._sender.cancelled():
+            self._sender.result()
+        if self._unsent and not self._session.lost.is_set():
+            with contextlib.suppress(CoordError):
+                await self._send()
+
+    def report(self, task: str, done: int, total: int = 0, message: str = "") -> None:
+        """Say how far `task` is; returns at once."""
+        self._unsent[task] = Progress(done, total, message, self._by)
+        self._news.set()
+
+    def clear(self, task: str) -> None:
+        """Take `task` off the board; returns at once."""
+        self._unsent[task] = None
+        self._news.set()
+
+    async def _send_for_ever(self) -> None:
+        while not self._session.lost.is_set():
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self._send()
+            except (Unavailable, MaybeDone):
+                # Repeating a report does no harm; a cluster that is away wants to be left a moment.
+                await asyncio.sleep(RETRY_S)
+                self._news.set()
+            except CoordError:
+                if not self._session.lost.is_set():
+                    raise
+
+    async def _send(self) -> None:
+        sending = dict(list(self._unsent.items())[:TXN_OPS_MAX])
+        steps: list[TxnOp] = []
+        for task, progress in sending.items():
+            key = self._prefix + task.encode()
+            if progress is None:
+                steps.append(ops.delete(key))
+            else:
+                value = msgspec.json.encode(progress)
+                steps.append(ops.put(key, value, lease=self._session.lease))
+        if steps:
+            await self._client.txn(success=steps)
+        for task, progress in sending.items():
+            if self._unsent.get(task, ...) is progress:
+                del self._unsent[task]
+        if self._unsent:
+            self._news.set()
+
+
+class Board:
+    """All tasks of a prefix, live. Use as `async with Board(client, prefix) as board`."""
+
+    def __init__(self, client: KeyStore, prefix: Text) -> None:
+        self._prefix = ops.key_bytes(prefix)
+        self._mirror = Mirror(client, prefix)
+
+    async def __aenter__(self) -> Self:
+        await self._mirror.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._mirror.__aexit__(kind, error, trace)
+
+    @property
+    def tasks(self) -> dict[str, Progress]:
+        """How far each task is now, by name; values that are no report are left out."""
+        shown = {}
+        for key, kv in sorted(self._mirror.keys.items()):
+            progress = _read(kv)
+            if progress is not None:
+                shown[key.removeprefix(self._prefix).decode(errors="replace")] = progress
+        return shown
+
+    async def change(self) -> None:
+        """Wait until something changed."""
+        await self._mirror.change()
+
+
+def _read(kv: KeyValue) -> Progress | None:
+    try:
+        return msgspec.json.decode(kv.value, type=Progress)
+    except msgspec.MsgspecError:
+        return None

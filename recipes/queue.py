@@ -1,0 +1,154 @@
+"""Queue: items in order of arrival, each held by one consumer at a time, completed at most once.
+
+Guarantee: `put` keeps strict order of arrival. `take` moves the first items to the consumer, under
+its session's lease, in one step of the store; when the session ends they are back in their old
+place in line. `complete` is one transaction guarded by the claim's token: of all consumers that
+ever held an item exactly one completes it. Delivery is at least once.
+
+What breaks it: effects outside the store before `complete`: they may happen again. Strict order of
+processing with more than one consumer, or after an item came back.
+
+Cost: put 1, take 1 (waiting is a watch, not a question repeated), complete 1, fail 1.
+
+Keys, under the queue's prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT.
+An ID is 20 hexadecimal digits, in order of arrival.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+from attrs import frozen
+
+from coord.client import ops
+from coord.client.ops import Text
+from coord.requests import Compare, Put, PutReply, TxnOp
+from recipes.port import KeyStore
+
+
+@frozen
+class Claimed:
+    """An item in a consumer's hands. `token` is its claim's; `attempt` counts from 1."""
+
+    id: str
+    key: bytes
+    body: bytes
+    token: int
+    attempt: int
+
+    def guard(self) -> Compare:
+        """Return the condition that makes a transaction fail once this claim has ended."""
+        return ops.created(self.key, "==", self.token)
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What is kept of a completed item: by whom, at which attempt, and what came of it."""
+
+    token: int
+    consumer: str
+    attempt: int
+    result: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Buried(msgspec.Struct, frozen=True):
+    """What is kept of an item that was given up: why, after how many attempts, and its body."""
+
+    cause: str
+    attempts: int
+    body: bytes
+
+
+@frozen
+class QueueSettings:
+    """How a queue treats its items.
+
+    Attributes:
+        attempts_max: claims of one item before it is buried instead of handed out; 1 to 1000.
+    """
+
+    attempts_max: int = 5
+
+
+@frozen
+class Counts:
+    """How many items are where, at one revision."""
+
+    ready: int
+    held: int
+    done: int
+    dead: int
+    revision: int
+
+
+class Queue:
+    """One queue, named by a prefix (best ended by a slash)."""
+
+    def __init__(
+        self, client: KeyStore, prefix: Text, settings: QueueSettings | None = None
+    ) -> None:
+        self.client = client
+        self.prefix = ops.key_bytes(prefix)
+        self.settings = settings or QueueSettings()
+
+    @property
+    def ready(self) -> bytes:
+        """The prefix of items that wait."""
+        return self.prefix + b"ready/"
+
+    @property
+    def held(self) -> bytes:
+        """The prefix of items in consumers' hands: held/CONSUMER/ID."""
+        return self.prefix + b"held/"
+
+    @property
+    def done(self) -> bytes:
+        """The prefix of completed items' records."""
+        return self.prefix + b"done/"
+
+    @property
+    def dead(self) -> bytes:
+        """The prefix of buried items' records."""
+        return self.prefix + b"dead/"
+
+    def tries(self, item: str) -> bytes:
+        """Return the prefix of one item's failed attempts: tries/ID/ATTEMPT, its cause."""
+        return self.prefix + b"tries/" + item.encode() + b"/"
+
+    def putting(self, body: Text) -> Put:
+        """Return the operation that appends an item, for use in a transaction of yours."""
+        return ops.put(self.ready, body, sequence=True)
+
+    async def put(self, body: Text) -> str:
+        """Append an item and return its id."""
+        reply = await self.client.put(self.ready, body, sequence=True)
+        return reply.key.removeprefix(self.ready).decode()
+
+    async def put_all(self, bodies: Iterable[Text]) -> list[str]:
+        """Append items, all or none (at most 1024), in one revision; return their ids."""
+        reply = await self.client.txn(success=[self.putting(body) for body in bodies])
+        puts = [answer for answer in reply.replies if isinstance(answer, PutReply)]
+        return [put.key.removeprefix(self.ready).decode() for put in puts]
+
+    async def counts(self) -> Counts:
+        """Count items by place, all at one revision."""
+        places = (self.ready, self.held, self.done, self.dead)
+        reads: list[TxnOp] = [ops.get(place, prefix=True, count_only=True) for place in places]
+        reply = await self.client.txn(success=reads)
+        ready, held, done, dead = (getattr(answer, "count", 0) for answer in reply.replies)
+        return Counts(ready, held, done, dead, reply.revision)
+
+    async def revive(self, item: str) -> bool:
+        """Put a buried item back at its old place in line, its attempts counted from 0 again.
+
+        Returns:
+            False when no such item is buried; nothing was changed.
+        """
+        key = self.dead + item.encode()
+        found = await self.client.get(key)
+        if not found.kvs:
+            return False
+        buried = msgspec.json.decode(found.kvs[0].value, type=Buried)
+        reply = await self.client.txn(
+            compare=[ops.created(key, "==", found.kvs[0].create_revision)],
+            success=[ops.put(self.ready + item.encode(), buried.body), ops.delete(key)],
+        )
+        return reply.succeeded

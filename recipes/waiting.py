@@ -1,0 +1,65 @@
+"""Waiting: for something as long as a session lasts, and for a key to go.
+
+Both wake by watch, never by asking again and again.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from coord.errors import ErrorCode, Refused
+from coord.model import EventKind
+from recipes.errors import SessionLost
+from recipes.port import KeptLease, KeyStore, only
+
+T = TypeVar("T")
+
+
+async def while_kept(session: KeptLease, awaited: Coroutine[Any, Any, T]) -> T:
+    """Await `awaited` for as long as the session lasts.
+
+    Returns:
+        What `awaited` returned, even when the session ended in the same moment.
+
+    Raises:
+        SessionLost: the session ended first; `awaited` was cancelled.
+    """
+    work = asyncio.ensure_future(awaited)
+    lost = asyncio.ensure_future(session.lost.wait())
+    try:
+        await asyncio.wait((work, lost), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        raise SessionLost
+    finally:
+        lost.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+
+async def until_gone(
+    client: KeyStore, key: bytes, create_revision: int, seen_revision: int
+) -> None:
+    """Return once a key has been deleted, even if it was made again since.
+
+    Args:
+        client: whom to ask.
+        key: the key.
+        create_revision: which incarnation of the key is meant.
+        seen_revision: a revision at which it was there.
+    """
+    while True:
+        try:
+            async with client.watch(key, start_revision=seen_revision + 1) as watch:
+                async for batch in watch:
+                    if any(event.kind is EventKind.DELETE for event in batch.events):
+                        return
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+        reply = await client.get(key)
+        found = only(reply)
+        if found is None or found.create_revision != create_revision:
+            return
+        seen_revision = reply.revision

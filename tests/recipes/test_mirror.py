@@ -1,0 +1,85 @@
+"""Mirror: an exact copy that follows, over compaction too."""
+
+import asyncio
+
+from coord.model import EventKind
+from coord.requests import Compact
+from coord.testing.local import LocalCluster, in_loop, settle
+from recipes.mirror import PAGE_KEYS, Mirror
+
+
+@in_loop
+async def test_a_mirror_starts_with_what_is_there_and_follows_each_change() -> None:
+    client = LocalCluster().client()
+    await client.put("c/a", "1")
+    async with Mirror(client, "c/") as mirror:
+        assert {key: kv.value for key, kv in mirror.keys.items()} == {b"c/a": b"1"}
+        await client.put("c/b", "2")
+        await client.put("other", "x")
+        put = await client.put("c/a", "3")
+        await mirror.change()
+        await mirror.change()
+        assert {key: kv.value for key, kv in mirror.keys.items()} == {b"c/a": b"3", b"c/b": b"2"}
+        assert mirror.revision == put.revision
+        await client.delete("c/a")
+        (event,) = await mirror.change()
+        assert (event.kind, event.kv.key) == (EventKind.DELETE, b"c/a")
+        assert list(mirror.keys) == [b"c/b"]
+
+
+@in_loop
+async def test_a_mirror_of_one_key_does_not_see_longer_ones() -> None:
+    client = LocalCluster().client()
+    async with Mirror(client, "a", prefix=False) as mirror:
+        await client.put("ab", "1")
+        await client.put("a", "2")
+        await mirror.change()
+        assert list(mirror.keys) == [b"a"]
+
+
+@in_loop
+async def test_a_large_prefix_is_read_in_pages_as_of_one_revision() -> None:
+    client = LocalCluster().client()
+    for number in range(2 * PAGE_KEYS + 1):
+        await client.put(f"c/{number:05}")
+    async with Mirror(client, "c/") as mirror:
+        assert len(mirror.keys) == 2 * PAGE_KEYS + 1
+
+
+@in_loop
+async def test_changes_wait_until_there_are_some() -> None:
+    client = LocalCluster().client()
+    async with Mirror(client, "c/") as mirror:
+        waiting = asyncio.create_task(mirror.change())
+        await settle()
+        assert not waiting.done()
+        await client.put("c/a")
+        assert len(await waiting) == 1
+
+
+@in_loop
+async def test_a_mirror_overtaken_by_compaction_reads_anew_and_tells_the_difference() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    await client.put("c/stays", "1")
+    await client.put("c/goes", "1")
+    async with Mirror(client, "c/") as mirror:
+        cluster.cut_watches()
+        await client.put("c/stays", "2")
+        await client.put("c/new", "1")
+        deleted = await client.delete("c/goes")
+        cluster.write(Compact(deleted.revision))
+        cluster.fail_cut_watches()
+        events = await mirror.change()
+        told = {(event.kind, event.kv.key) for event in events}
+        assert told == {
+            (EventKind.DELETE, b"c/goes"),
+            (EventKind.PUT, b"c/new"),
+            (EventKind.PUT, b"c/stays"),
+        }
+        assert {key: kv.value for key, kv in mirror.keys.items()} == {
+            b"c/new": b"1",
+            b"c/stays": b"2",
+        }
+        await client.put("c/after", "1")
+        assert len(await mirror.change()) == 1

@@ -1,0 +1,82 @@
+"""Progress: live, leased, cheap, and gone with its reporter."""
+
+from coord.requests import Txn
+from coord.testing.local import LocalCluster, in_loop, settle
+from recipes.progress import Board, Progress, Reporter
+
+
+@in_loop
+async def test_a_board_shows_reports_live_and_forgets_cleared_tasks() -> None:
+    client = LocalCluster().client()
+    async with (
+        client.session() as session,
+        Reporter(client, session, "p/", by="w") as reporter,
+        Board(client, "p/") as board,
+    ):
+        reporter.report("t", 1, 10, "first")
+        await board.change()
+        assert board.tasks == {"t": Progress(1, 10, "first", "w")}
+        reporter.clear("t")
+        await board.change()
+        assert board.tasks == {}
+
+
+@in_loop
+async def test_many_reports_made_at_once_cost_one_write_and_the_last_one_counts() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    async with client.session() as session, Reporter(client, session, "p/") as reporter:
+        for done in range(100):
+            reporter.report("t", done, 100)
+        await settle()
+        writes = [op for op in cluster.applied if isinstance(op, Txn)]
+        assert len(writes) == 1
+        async with Board(client, "p/") as board:
+            assert board.tasks["t"].done == 99
+
+
+@in_loop
+async def test_progress_vanishes_with_the_reporters_lease() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    async with client.session(ttl_ms=1000) as session, Board(client, "p/") as board:
+        async with Reporter(client, session, "p/") as reporter:
+            reporter.report("t", 1)
+            await board.change()
+            session.stall()
+            cluster.advance(1100)
+            await board.change()
+            assert board.tasks == {}
+            session.wake()
+
+
+@in_loop
+async def test_the_last_report_is_sent_on_the_way_out() -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        async with Reporter(client, session, "p/") as reporter:
+            reporter.report("t", 5)
+        async with Board(client, "p/") as board:
+            assert board.tasks["t"].done == 5
+
+
+@in_loop
+async def test_a_report_whose_answer_was_lost_is_sent_again() -> None:
+    client = LocalCluster().client()
+    async with (
+        client.session() as session,
+        Board(client, "p/") as board,
+        Reporter(client, session, "p/") as reporter,
+    ):
+        client.lose_requests()
+        reporter.report("t", 5)
+        await board.change()
+        assert board.tasks["t"].done == 5
+
+
+@in_loop
+async def test_a_value_that_is_no_report_is_left_off_the_board() -> None:
+    client = LocalCluster().client()
+    await client.put("p/strange", b"\xff")
+    async with Board(client, "p/") as board:
+        assert board.tasks == {}

@@ -1,0 +1,287 @@
+"""Queue and consumer: order, one holder, at most one completion, nothing lost."""
+
+import asyncio
+import json
+
+import msgspec
+import pytest
+
+from coord import ops
+from coord.requests import Claim
+from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
+from recipes.consumer import Consumer
+from recipes.errors import SessionLost, StaleClaim
+from recipes.queue import Buried, Done, Queue, QueueSettings
+
+
+async def record(client: LocalClient, queue: Queue, item: str) -> Done:
+    found = await client.get(queue.done + item.encode())
+    return msgspec.json.decode(found.kvs[0].value, type=Done)
+
+
+@in_loop
+async def test_items_are_taken_in_order_of_arrival() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    for body in ("a", "b", "c"):
+        await queue.put(body)
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        first = await consumer.take(2)
+        second = await consumer.take(2)
+    assert [item.body for item in first + second] == [b"a", b"b", b"c"]
+
+
+@in_loop
+async def test_items_put_together_keep_their_order_and_have_one_id_each() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    ids = await queue.put_all(["a", "b", "c"])
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        items = await consumer.take(5)
+    assert [item.id for item in items] == ids
+    assert len(set(ids)) == 3
+
+
+@in_loop
+async def test_taking_from_an_empty_queue_waits_without_asking_again() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        taking = asyncio.create_task(consumer.take())
+        await settle()
+        claims = [op for op in cluster.applied if isinstance(op, Claim)]
+        assert len(claims) == 1
+        await queue.put("late")
+        assert [item.body for item in await taking] == [b"late"]
+
+
+@in_loop
+async def test_two_consumers_never_hold_the_same_item() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put_all([str(number) for number in range(10)])
+    async with client.session() as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            taken = [*await one.take(3), *await two.take(3), *await one.take(3), *await two.take(3)]
+    assert sorted(item.body for item in taken) == [str(number).encode() for number in range(10)]
+
+
+@in_loop
+async def test_waiting_consumers_share_what_arrives() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    async with client.session() as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            takes = [asyncio.create_task(each.take()) for each in (one, two)]
+            await settle()
+            await queue.put_all(["a", "b"])
+            taken = [item.body for items in await asyncio.gather(*takes) for item in items]
+    assert sorted(taken) == [b"a", b"b"]
+
+
+@in_loop
+async def test_a_completion_keeps_who_did_it_and_what_came_of_it() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        (item,) = await consumer.take()
+        await consumer.complete(item, {"files": 3}, also=[ops.put("total", "3")])
+        assert consumer.holding == ()
+    done = await record(client, queue, item.id)
+    assert (done.consumer, done.attempt, json.loads(bytes(done.result))) == ("w", 1, {"files": 3})
+    assert (await client.get("total")).count == 1
+    counts = await queue.counts()
+    assert (counts.ready, counts.held, counts.done, counts.dead) == (0, 0, 1, 0)
+
+
+@in_loop
+async def test_a_dead_consumers_items_return_to_their_place_in_line() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    await queue.put_all(["a", "b", "c"])
+    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            await one.take(2)
+            s1.stall()
+            cluster.advance(1100)
+            items = await two.take(3)
+    assert [(item.body, item.attempt) for item in items] == [(b"a", 2), (b"b", 2), (b"c", 1)]
+
+
+@in_loop
+async def test_a_completion_after_the_claim_ended_is_refused_and_writes_nothing() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            (late,) = await one.take()
+            s1.stall()
+            cluster.advance(1100)
+            (item,) = await two.take()
+            with pytest.raises(StaleClaim):
+                await one.complete(late, "late", also=[ops.put("effect", "late")])
+            await two.complete(item, "in time")
+            with pytest.raises(StaleClaim):
+                await one.complete(late, "late")
+    assert (await record(client, queue, item.id)).consumer == "w2"
+    assert (await client.get("effect")).count == 0
+
+
+@in_loop
+async def test_a_stale_claim_can_neither_fail_nor_return_nor_bury_the_item() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            (late,) = await one.take()
+            s1.stall()
+            cluster.advance(1100)
+            await two.take()
+            with pytest.raises(StaleClaim):
+                await one.fail(late, "too slow")
+            with pytest.raises(StaleClaim):
+                await one.bury(late, "too slow")
+            assert not await one.give_back(late)
+            assert (await queue.counts()).held == 1
+
+
+@in_loop
+async def test_giving_back_lets_the_next_consumer_have_it_at_once() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session() as s1, client.session() as s2:
+        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
+            waiting = asyncio.create_task(two.take())
+            (item,) = await one.take()
+            await settle()
+            assert await one.give_back(item)
+            (again,) = await waiting
+    assert (again.id, again.attempt) == (item.id, 2)
+
+
+@in_loop
+async def test_failed_attempts_are_noted_and_the_last_one_buries() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/", QueueSettings(attempts_max=2))
+    await queue.put("a")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        (item,) = await consumer.take()
+        assert await consumer.fail(item, "disk full")
+        (item,) = await consumer.take()
+        assert not await consumer.fail(item, "disk still full")
+    tries = await client.get(queue.tries(item.id), prefix=True)
+    assert [kv.value for kv in tries.kvs] == [b"disk full"]
+    dead = await client.get(queue.dead + item.id.encode())
+    buried = msgspec.json.decode(dead.kvs[0].value, type=Buried)
+    assert buried == Buried("disk still full", 2, b"a")
+
+
+@in_loop
+async def test_an_item_whose_consumers_only_ever_die_is_buried_not_handed_out() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/", QueueSettings(attempts_max=2))
+    await queue.put("poison")
+    for number in range(2):
+        session = await client.session(ttl_ms=1000)
+        async with Consumer(queue, session, f"w{number}") as consumer:
+            await consumer.take()
+        await session.close()
+    await queue.put("fine")
+    async with client.session() as last, Consumer(queue, last, "w") as consumer:
+        assert [item.body for item in await consumer.take()] == [b"fine"]
+    assert (await queue.counts()).dead == 1
+
+
+@in_loop
+async def test_a_buried_item_can_be_revived_at_its_old_place_with_fresh_attempts() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    first = await queue.put("first")
+    await queue.put("second")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        (item,) = await consumer.take()
+        await consumer.bury(item, "by hand")
+        assert await queue.revive(first)
+        assert not await queue.revive(first)
+        (again,) = await consumer.take()
+    assert (again.id, again.body, again.attempt) == (first, b"first", 1)
+
+
+@in_loop
+async def test_a_claim_whose_answer_was_lost_is_found_again() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put_all(["a", "b", "c"])
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        client.lose_answers()
+        items = await consumer.take(2)
+        assert [item.body for item in items] == [b"a", b"b"]
+        assert [item.body for item in await consumer.take(2)] == [b"c"]
+
+
+@in_loop
+async def test_a_claim_that_was_lost_on_the_way_is_made_again() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        client.lose_requests()
+        taking = asyncio.create_task(consumer.take())
+        await settle()
+        assert [item.body for item in await taking] == [b"a"]
+
+
+@in_loop
+async def test_a_completion_whose_answer_was_lost_succeeds_once() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        (item,) = await consumer.take()
+        client.lose_answers()
+        revision = await consumer.complete(item, 1)
+        assert await consumer.complete(item, 2) == revision
+    assert bytes((await record(client, queue, item.id)).result) == b"1"
+
+
+@in_loop
+async def test_a_consumer_whose_session_ends_while_waiting_is_told_so() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        taking = asyncio.create_task(consumer.take())
+        await settle()
+        await client.revoke(session.lease)
+        cluster.notice_lost_sessions()
+        with pytest.raises(SessionLost):
+            await taking
+
+
+@in_loop
+async def test_claiming_under_a_lease_that_is_gone_is_a_lost_session() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put("a")
+    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+        await client.revoke(session.lease)
+        with pytest.raises(SessionLost):
+            await consumer.take()
+
+
+@pytest.mark.parametrize("name", ["", "a/b"])
+@in_loop
+async def test_a_consumer_needs_a_name_that_fits_into_a_key(name: str) -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        with pytest.raises(ValueError, match="consumer name"):
+            Consumer(Queue(client, "q/"), session, name)
