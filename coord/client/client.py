@@ -13,6 +13,7 @@ from typing import Any, cast
 from coord.client import ops
 from coord.client.ops import Text
 from coord.client.pump import Pump
+from coord.client.reads import LEADER
 from coord.client.session import Session
 from coord.client.settings import Settings
 from coord.client.watch import Watch
@@ -378,7 +379,9 @@ class Client:
         self, target: int = 0, *, timeout_ms: float | None = None
     ) -> TransferReply:
         """Ask the cluster to be led by node `target`; 0 lets the leader choose."""
-        return cast(TransferReply, await self._read(TransferLeader(target), timeout_ms))
+        return cast(
+            TransferReply, await self._read(TransferLeader(target), timeout_ms, True, LEADER)
+        )
 
     # --- what the face's own parts need ---
 

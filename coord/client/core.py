@@ -10,7 +10,7 @@ from collections.abc import Callable
 from coord.client.answers import Waiter
 from coord.client.leases import LeaseKeeper, Renewal
 from coord.client.packets import NEVER_MS
-from coord.client.reads import ReadLane
+from coord.client.reads import LEADER, ReadLane
 from coord.client.routes import Routes, Wire
 from coord.client.settings import Settings
 from coord.client.watches import HeldWatch, Receipt, WatchSink, WatchTable
@@ -65,8 +65,8 @@ class ClientCore:
     def read(
         self, op: ReadOp, serializable: bool, pinned: str, deadline_ms: float, waiter: Waiter
     ) -> None:
-        """Take one read, for the node at `pinned` or ("") any; Unavailable when too many wait."""
-        if pinned:
+        """Take one read, see `ReadLane.submit`; Unavailable when too many wait."""
+        if pinned and pinned != LEADER:
             self.routes.add(pinned)
         self.reads.submit(op, serializable, pinned, deadline_ms, waiter)
 

@@ -55,7 +55,13 @@ class Pump:
             self._starting = self._loop.create_task(self._start())
         if asyncio.get_running_loop() is not self._loop:
             raise Misuse("a client belongs to the event loop it was first used on")
-        await asyncio.shield(self._starting)
+        starting = self._starting
+        try:
+            await asyncio.shield(starting)
+        except Exception:
+            if self._starting is starting:
+                self._starting = None  # the next request may find better times
+            raise
 
     async def _start(self) -> None:
         if not self._settings.endpoints:
@@ -63,7 +69,11 @@ class Pump:
             self._settings = attrs.evolve(self._settings, endpoints=(address,))
             self._core = ClientCore(self._settings, self)
         self._dialer = self._settings.make_dialer()
-        self._core.start(self.now_ms())
+        try:
+            self._core.start(self.now_ms())
+        except Misuse:
+            self._release_channels()
+            raise
         self.is_running = True
         self._arm(self.now_ms())
 
@@ -83,10 +93,14 @@ class Pump:
             if timer is not None:
                 timer.cancel()
         self._core.close()
+        self._release_channels()
+
+    def _release_channels(self) -> None:
         for address in list(self._channels):
             self.close_channel(address)
         if self._dialer is not None:
             self._dialer.close()
+            self._dialer = None
 
     async def _close_writer(self) -> None:
         try:

@@ -10,16 +10,19 @@ from coord.client.answers import (
     late_error,
 )
 from coord.client.pacing import Pacing
-from coord.client.packets import ReadPacket
+from coord.client.packets import ReadPacket, has_error
 from coord.client.routes import Routes, Wire
 from coord.client.settings import Settings
 from coord.codec import client_frames
 from coord.errors import ErrorCode, error_from
 from coord.frames import ReadFrame, ReadRejected, ReadReply
-from coord.requests import ErrorReply, ReadOp
+from coord.requests import ErrorReply, ReadOp, Reply
 
 LINGER_MS = 1.0
 FRAME_OPS_MAX = 512  # answers may be large, and share a frame as the questions did
+
+LEADER = "leader"
+"""Stands for whichever node leads, where an address is asked for."""
 
 Column = tuple[list[ReadOp], list[Waiter | None], list[float]]
 Kind = tuple[bool, str]
@@ -53,7 +56,7 @@ class ReadLane:
         Args:
             op: the read.
             serializable: whether a maybe stale answer will do.
-            pinned: the address that must answer; "" for whichever is best.
+            pinned: the address that must answer; LEADER; "" for whichever is best.
             deadline_ms: when to give up.
             waiter: whom to tell.
 
@@ -99,7 +102,9 @@ class ReadLane:
 
     def _send(self, packet: ReadPacket, now_ms: float) -> None:
         address = packet.pinned
-        if not address:
+        if address == LEADER:
+            address = self._routes.for_writes(now_ms, avoid=packet.last_address)
+        elif not address:
             address = self._routes.for_reads(now_ms, avoid=packet.last_address)
         ready = address and self._routes.is_ready(address)
         if ready and self._wire.send(address, packet.encoded):
@@ -116,34 +121,45 @@ class ReadLane:
         if packet.attempts == 1:
             self._pacing.answered(now_ms - packet.sent_ms)
         del self._packets[frame.request]
-        for op, waiter, deadline_ms, reply in zip(
-            packet.ops, packet.waiters, packet.deadlines_ms, frame.replies, strict=True
-        ):
-            if type(reply) is ErrorReply and is_passing(reply.code) and deadline_ms > now_ms:
-                if waiter is not None and not waiter.done():
-                    self._ask_again(packet, op, waiter, deadline_ms, (reply.code, reply.detail))
+        if has_error(frame.replies):
+            self._sort_out(packet, frame.replies, now_ms)
+        else:
+            deliver(packet.waiters, frame.replies)
+
+    def _sort_out(self, packet: ReadPacket, replies: tuple[Reply, ...], now_ms: float) -> None:
+        """Deliver what is final of answers with errors among them; ask again for the rest."""
+        for place, reply in enumerate(replies):
+            waiter = packet.waiters[place]
+            if type(reply) is not ErrorReply:
+                deliver((waiter,), (reply,))
+            elif reply.code == ErrorCode.REPLY_TOO_LARGE and len(replies) > 1:
+                # Together they were too large; alone they may not be.
+                self._ask_again(packet, place, now_ms)
+            elif is_passing(reply.code):
+                again = self._ask_again(packet, place, now_ms + self._settings.retry_ms)
+                again.refusal = (reply.code, reply.detail)
+                if reply.code == ErrorCode.NOT_LEADER:
+                    self._routes.doubt(packet.last_address)
             else:
                 deliver((waiter,), (reply,))
 
-    def _ask_again(
-        self,
-        packet: ReadPacket,
-        op: ReadOp,
-        waiter: Waiter,
-        deadline_ms: float,
-        refusal: tuple[int, str],
-    ) -> None:
-        """Repeat one read of a frame whose other reads were answered."""
+    def _ask_again(self, packet: ReadPacket, place: int, step_at_ms: float) -> ReadPacket:
+        """Plan to repeat one read of a frame, alone."""
         self._request += 1
         again = ReadPacket(
-            self._request, packet.serializable, packet.pinned, [op], [waiter], [deadline_ms]
+            self._request,
+            packet.serializable,
+            packet.pinned,
+            [packet.ops[place]],
+            [packet.waiters[place]],
+            [packet.deadlines_ms[place]],
         )
-        again.encoded = client_frames.encode(ReadFrame(again.request, again.serializable, (op,)))
-        again.attempts = packet.attempts
-        again.last_address = packet.last_address
-        again.refusal = refusal
-        again.step_at_ms = packet.sent_ms + self._settings.retry_ms_max
+        frame = ReadFrame(again.request, again.serializable, tuple(again.ops))
+        again.encoded = client_frames.encode(frame)
+        again.last_address = packet.last_address if packet.pinned == LEADER else ""
+        again.step_at_ms = step_at_ms
         self._packets[again.request] = again
+        return again
 
     def rejected(self, address: str, frame: ReadRejected, now_ms: float) -> None:
         """Take the news that the node at `address` could not serve a frame."""
