@@ -29,10 +29,18 @@ def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
     options += [
         click.option(
-            "--log-level", type=click.Choice(LOG_LEVELS), default="info", show_default=True
+            "--log-level",
+            type=click.Choice(LOG_LEVELS),
+            default="info",
+            show_default=True,
+            help="How much is logged.",
         ),
         click.option(
-            "--log-format", type=click.Choice(LOG_FORMATS), default="console", show_default=True
+            "--log-format",
+            type=click.Choice(LOG_FORMATS),
+            default="console",
+            show_default=True,
+            help="Lines for people, or JSON for collectors.",
         ),
     ]
     for option in reversed(options):

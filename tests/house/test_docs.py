@@ -1,0 +1,69 @@
+"""Every command teaches: help with an example, and a page that knows every option."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from coord.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "commands"
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        yield from _with_subcommands(name, command)
+
+
+def _with_subcommands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in sorted(command.commands.items()):
+            yield from _with_subcommands(f"{path} {name}", child)
+
+
+COMMANDS = dict(_commands())
+
+
+def _page(path: str) -> str:
+    page = PAGES / f"{path.split()[0]}.md"
+    assert page.exists(), f"no page docs/commands/{page.name}"
+    return page.read_text()
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_help_with_an_example(path: str) -> None:
+    words = COMMANDS[path].help or ""
+    assert len(words.strip()) > 20
+    _, _, example = words.partition("Example")
+    assert f"coord {path.split()[0]}" in example
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_a_page_that_names_every_option(path: str) -> None:
+    page = _page(path)
+    assert f"# coord {path}\n" in page
+    for parameter in COMMANDS[path].params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            for option in parameter.opts:
+                assert f"`{option}`" in page, f"docs/commands: {path} {option}"
+
+
+def test_every_page_is_of_a_command_and_is_listed() -> None:
+    listed = (PAGES / "README.md").read_text()
+    for page in PAGES.glob("*.md"):
+        if page.name != "README.md":
+            assert page.stem in COMMANDS
+            assert f"({page.name})" in listed
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_option_says_what_it_does(path: str) -> None:
+    for parameter in COMMANDS[path].params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert parameter.help, f"{path} {parameter.name}"
