@@ -23,6 +23,7 @@ from coord.wal.record import Link
 from coord.wal.segment import HEAD_BYTES, SegmentHead, encode_head, segment_name
 
 RESERVE_NAME = "reserve"
+_ROOM_BYTES = 1 * limits.KIB  # kept free in a record of entries, for a hard state
 
 
 @attrs.frozen
@@ -45,7 +46,7 @@ class OpenSegment:
     """Length of the file; from `end` to here it holds zero bytes."""
 
 
-@attrs.define
+@attrs.frozen
 class LogState:
     """What the head of the next segment must repeat."""
 
@@ -115,25 +116,29 @@ class Log:
         """
         body: list[Buffer] = []
         size = 0
-        state = attrs.evolve(self._state)
+        hard_state, last_index = self._state.hard_state, self._state.last_index
+        floor = self._state.mark.meta.index if self._state.mark is not None else 0
         for write in writes:
+            if size > record.RECORD_BYTES_MAX - _ROOM_BYTES:
+                self._put(body, hard_state, last_index)
+                body, size = [], 0
             if write.hard_state is not None:
-                assert write.hard_state.term >= state.hard_state.term, "a term never falls"
-                state.hard_state = write.hard_state
-                body.append(items.encode_hard_state(write.hard_state))
+                assert write.hard_state.term >= hard_state.term, "a term never falls"
+                hard_state = write.hard_state
+                body.append(items.encode_hard_state(hard_state))
                 size += len(body[-1])
             for entry in write.entries:
-                self._check_place(entry.index, state)
+                # A gap, or a change below a snapshot, must never reach the disk.
+                assert floor < entry.index <= last_index + 1, (entry.index, floor, last_index)
                 need = items.ENTRY_OVERHEAD_BYTES + len(entry.payload)
-                if size + need > record.RECORD_BYTES_MAX - 1024:
-                    self._put(body, state)
+                if size + need > record.RECORD_BYTES_MAX - _ROOM_BYTES:
+                    self._put(body, hard_state, last_index)
                     body, size = [], 0
-                body.append(items.encode_entry_head(entry))
-                body.append(entry.payload)
+                body += items.encode_entry_head(entry), entry.payload
                 size += need
-                state.last_index = entry.index
+                last_index = entry.index
         if body:
-            self._put(body, state)
+            self._put(body, hard_state, last_index)
 
     def put_mark(self, mark: SnapshotMark, keep_suffix: bool) -> None:
         """Make durable that `mark` stands for the log up to its index.
@@ -145,10 +150,11 @@ class Log:
         """
         old = self._state.mark
         assert old is None or old.meta.index <= mark.meta.index, "a snapshot never falls back"
-        state = attrs.evolve(self._state, mark=mark)
-        if not keep_suffix or mark.meta.index > state.last_index:
-            state.last_index = mark.meta.index
-        self._put([items.encode_mark(mark, keep_suffix)], state)
+        last_index = self._state.last_index
+        if not keep_suffix or mark.meta.index > last_index:
+            last_index = mark.meta.index
+        self._put([items.encode_mark(mark, keep_suffix)], self._state.hard_state, last_index)
+        self._state = attrs.evolve(self._state, mark=mark)
         self._growth.cover(mark.meta.index)
 
     def take_obsolete(self) -> list[str]:
@@ -166,25 +172,16 @@ class Log:
         """Close the files; everything is durable already."""
         self._segment.file.close()
 
-    @staticmethod
-    def _check_place(index: int, state: LogState) -> None:
-        """A gap, or a change below a snapshot, must never reach the disk."""
-        floor = state.mark.meta.index if state.mark is not None else 0
-        assert floor < index <= state.last_index + 1, (
-            f"entry {index} cannot stand after {state.last_index}, snapshot {floor}"
-        )
-
-    def _put(self, body: list[Buffer], state: LogState) -> None:
-        """Write one record; the state it leads to becomes the log's."""
+    def _put(self, body: list[Buffer], hard_state: HardState, last_index: int) -> None:
+        """Write one record, durably; hard state and last index become the log's."""
         size = record.HEADER_BYTES + record.padded(sum(map(len, body)))
         segment = self._segment
         if segment.end + size > self._settings.segment_bytes and segment.end > HEAD_BYTES:
             self._rotate()
         buffers, link = record.encode(body, self._state.link)
         self._write_record(buffers, size)
-        state.link = link
-        self._state = state
-        self._growth.add(state.last_index, size)
+        self._state = LogState(link, hard_state, self._state.mark, last_index)
+        self._growth.add(last_index, size)
 
     def _write_record(self, buffers: list[Buffer], size: int) -> None:
         try:
@@ -233,7 +230,7 @@ class Log:
 
     def _start_segment(self) -> None:
         old = self._segment
-        self._segment, self._state.link = start_segment(
+        self._segment, link = start_segment(
             self._disk,
             self._identity,
             self._settings,
@@ -241,6 +238,7 @@ class Log:
             old.number + 1,
             old.end,
         )
+        self._state = attrs.evolve(self._state, link=link)
 
     def _release_reserve(self) -> bool:
         """Give up the reserved space; False if there is none left."""

@@ -286,12 +286,16 @@ def open_chunks(disk: Disk, mark: SnapshotMark) -> Iterator[bytes]:
     """Read the snapshot a mark names, chunk by chunk, with its own file handle.
 
     Raises:
-        Corruption: it is damaged; names file and offset.
+        FileNotFoundError: at once; a newer one took its place.
+        Corruption: while reading; it is damaged; names file and offset.
     """
-    file = disk.open(mark.name)
+    return _read_and_close(disk.open(mark.name), mark.name)
+
+
+def _read_and_close(file: File, name: str) -> Iterator[bytes]:
     try:
         yield from read_chunks(file)
     except Corruption as error:
-        raise Corruption(f"{mark.name} {error}") from error
+        raise Corruption(f"{name} {error}") from error
     finally:
         file.close()

@@ -16,19 +16,12 @@ from queue import SimpleQueue
 import attrs
 
 from coord import limits
-from coord.raft.messages import (
-    ChunkReceived,
-    ChunkWanted,
-    SnapshotInstalled,
-    SnapshotMeta,
-    Write,
-    Written,
-)
+from coord.raft.messages import ChunkReceived, ChunkWanted, SnapshotMeta, Write, Written
 from coord.wal.disk import Disk, RealDisk
 from coord.wal.identity import Identity
-from coord.wal.items import SnapshotMark
+from coord.wal.jobs import AbandonSave, FileJob, LogJob, PutMark, SaveChunk, do_file_job, put_mark
 from coord.wal.log import LogSettings
-from coord.wal.port import Completion, Recovered, SnapshotSaved
+from coord.wal.port import Completion, Recovered
 from coord.wal.shelf import open_chunks
 from coord.wal.wal import Wal
 
@@ -40,41 +33,8 @@ OnFatal = Callable[[BaseException], None]
 
 
 @attrs.frozen
-class _Mark:
-    """For the log thread: name this durable snapshot file."""
-
-    mark: SnapshotMark
-    keep_suffix: bool
-    answer: SnapshotSaved | SnapshotInstalled
-
-
-@attrs.frozen
-class _Save:
-    meta: SnapshotMeta
-    chunk: bytes
-    last: bool
-
-
-@attrs.frozen
-class _AbandonSave:
-    pass
-
-
-@attrs.frozen
-class _Release:
-    """For the snapshot thread: the log names `mark`; older files may go."""
-
-    mark: SnapshotMark
-    obsolete: list[str]
-
-
-@attrs.frozen
 class _Stop:
-    pass
-
-
-_LogJob = Write | _Mark | _Stop
-_FileJob = _Save | _AbandonSave | ChunkWanted | ChunkReceived | _Release | _Stop
+    """The last job of a queue."""
 
 
 def exit_at_once(error: BaseException) -> None:
@@ -126,8 +86,8 @@ class ThreadedStorage:
         self._on_fatal = on_fatal
         self._failed = threading.Event()
         self._answers: deque[Completion] = deque()
-        self._log_jobs: SimpleQueue[_LogJob] = SimpleQueue()
-        self._file_jobs: SimpleQueue[_FileJob] = SimpleQueue()
+        self._log_jobs: SimpleQueue[LogJob | _Stop] = SimpleQueue()
+        self._file_jobs: SimpleQueue[FileJob | _Stop] = SimpleQueue()
         # Each counter has one writing thread; their differences are what is on its way.
         self._written_in_bytes = self._written_out_bytes = 0
         self._saved_in_bytes = self._saved_out_bytes = 0
@@ -164,11 +124,11 @@ class ThreadedStorage:
         """Append to the node's own new snapshot; with `last`, answers SnapshotSaved."""
         self._saved_in_bytes += len(chunk)
         assert self.saving_backlog_bytes <= QUEUED_BYTES_MAX
-        self._file_jobs.put(_Save(meta, chunk, last))
+        self._file_jobs.put(SaveChunk(meta, chunk, last))
 
     def abandon_save(self) -> None:
         """Throw away the snapshot being saved, if any."""
-        self._file_jobs.put(_AbandonSave())
+        self._file_jobs.put(AbandonSave())
 
     def read_chunk(self, wanted: ChunkWanted) -> None:
         """Read from the newest snapshot for a peer; answers ChunkRead."""
@@ -190,8 +150,13 @@ class ThreadedStorage:
             Corruption: the file is damaged; names it and the offset. What was read before is
                 to be thrown away.
         """
-        mark = self._wal.log.mark
-        return open_chunks(self._wal.disk, mark) if mark is not None else iter(())
+        while (mark := self._wal.log.mark) is not None:
+            try:
+                return open_chunks(self._wal.disk, mark)
+            except FileNotFoundError:
+                if self._wal.log.mark is mark:
+                    raise
+        return iter(())
 
     def free_bytes(self) -> int:
         """Free space where the log lives, not counting the log's own reserve."""
@@ -241,41 +206,20 @@ class ThreadedStorage:
         self._written_out_bytes += sum(map(_payload_bytes, writes))
         self._answer(*(Written(write.ticket) for write in writes))
 
-    def _put_mark(self, job: _Mark) -> None:
-        log = self._wal.log
-        log.put_mark(job.mark, job.keep_suffix)
-        self._file_jobs.put(_Release(job.mark, log.take_obsolete()))
+    def _put_mark(self, job: PutMark) -> None:
+        # First the release: whoever hears the answer may ask for chunks of the new file.
+        self._file_jobs.put(put_mark(self._wal, job))
         self._answer(job.answer)
 
     def _serve_files(self) -> None:
         while not isinstance(job := self._file_jobs.get(), _Stop):
-            self._serve_file_job(job)
-
-    def _serve_file_job(
-        self, job: _Save | _AbandonSave | ChunkWanted | ChunkReceived | _Release
-    ) -> None:
-        shelf = self._wal.shelf
-        if isinstance(job, _Save):
-            saved = shelf.save_chunk(job.meta, job.chunk, job.last)
-            self._saved_out_bytes += len(job.chunk)
-            if isinstance(saved, SnapshotMark):
-                answer = SnapshotSaved(saved.meta, saved.size_bytes)
-                self._log_jobs.put(_Mark(saved, keep_suffix=True, answer=answer))
-            elif saved is not None:
-                self._answer(saved)
-        elif isinstance(job, ChunkReceived):
-            stored = shelf.store_chunk(job)
-            if isinstance(stored, SnapshotMark):
-                installed = SnapshotInstalled(stored.meta)
-                self._log_jobs.put(_Mark(stored, job.keep_suffix, installed))
-            else:
-                self._answer(stored)
-        elif isinstance(job, ChunkWanted):
-            self._answer(shelf.read_chunk(job))
-        elif isinstance(job, _Release):
-            self._wal.release(job.mark, job.obsolete)
-        else:
-            shelf.abandon_save()
+            result = do_file_job(self._wal, job)
+            if isinstance(job, SaveChunk):
+                self._saved_out_bytes += len(job.chunk)
+            if isinstance(result, PutMark):
+                self._log_jobs.put(result)
+            elif result is not None:
+                self._answer(result)
 
     def _answer(self, *answers: Completion) -> None:
         """Report to the node; never after a failure, whichever thread it hit."""

@@ -7,6 +7,7 @@ snapshot and segments go.
 """
 
 import errno
+from collections.abc import Sequence
 
 import attrs
 
@@ -65,7 +66,7 @@ class Wal:
             disk.close()
             raise
 
-    def release(self, mark: SnapshotMark, obsolete: list[str]) -> None:
+    def release(self, mark: SnapshotMark, obsolete: Sequence[str]) -> None:
         """Remove what a durable mark replaced: its older snapshot, then `obsolete` in order.
 
         Each removal is durable before the next: a gap between segments would look like damage.
