@@ -10,6 +10,7 @@ proposing node checked it first (checks.py), so that members of different builds
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 import attrs
@@ -51,6 +52,7 @@ from coord.store.once import INTERNAL_WRITER, Writer
 from coord.store.plain import put_plainly
 from coord.store.reads import answer_read
 from coord.store.rejection import Rejection
+from coord.store.snapshot import CHUNK_BYTES, Snapshot
 from coord.store.state import State
 from coord.store.txn import run_txn
 
@@ -319,6 +321,24 @@ class Store:
             raise error_from(ErrorCode.COMPACTED, detail)
         revisions = range(max(first_revision, 2), min(last_revision, history.revision) + 1)
         return [history.events(revision) for revision in revisions]
+
+    def snapshot(self, chunk_bytes: int = CHUNK_BYTES) -> Snapshot:
+        """Begin to write down the store as it is now, to be taken in slices while it goes on.
+
+        Args:
+            chunk_bytes: aimed size of each chunk; one large value can make a chunk larger.
+
+        Returns:
+            An iterator of chunks; equal stores give equal bytes. Close it if it is given up.
+        """
+        return Snapshot(self._state, chunk_bytes)
+
+    def digest(self) -> bytes:
+        """Return a hash over the canonical snapshot bytes; takes a second per million keys."""
+        hasher = blake2b(digest_size=32)
+        for chunk in self.snapshot():
+            hasher.update(chunk)
+        return hasher.digest()
 
     def tidy(self, items_max: int) -> bool:
         """Free memory that compaction gave up, in a slice of about `items_max` changes.

@@ -70,8 +70,10 @@ class FrozenScan(Generic[K, T, V]):
         if changed and (ended or changed[0] < high):
             high, ended = self._following(revived[-1]), False
             keys = [key for key in keys if key < high]
+        if revived:
+            keys = sorted(set(keys + revived))
         found: list[V] = []
-        for key in sorted({*keys, *revived}) if revived else keys:
+        for key in keys:
             if key not in self._kept:
                 found.append(self._freeze(key, self._table[key]))
                 continue
