@@ -11,10 +11,12 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import attrs
 
 from coord.cli.node_options import as_arguments
+from coord.config import NodeConfig
 
 STOP_DEADLINE_S = 10.0  # between TERM and KILL; a node needs about two seconds to leave
 
@@ -39,6 +41,20 @@ def plan_nodes(count: int, data_dir: Path, base_port: int) -> tuple[NodePlan, ..
             data_dir=data_dir / f"n{i}",
         )
         for i in range(1, count + 1)
+    )
+
+
+def node_config(
+    plan: NodePlan, plans: tuple[NodePlan, ...], tuning: Mapping[str, Any]
+) -> NodeConfig:
+    """Return the settings one node will have; Misuse where they cannot work."""
+    return NodeConfig(
+        name=plan.name,
+        data_dir=plan.data_dir,
+        listen_peer=plan.peer,
+        listen_client=plan.client,
+        initial_cluster={each.name: each.peer for each in plans},
+        **tuning,
     )
 
 

@@ -11,7 +11,7 @@ import click
 from coord import aio
 from coord.cli.exits import ExitCode
 from coord.cli.node_options import tuning_options
-from coord.cli.processes import NodePlan, NodeProcesses, plan_nodes
+from coord.cli.processes import NodePlan, NodeProcesses, node_config, plan_nodes
 from coord.cli.ready_file import ready_text, write_ready_file
 from coord.errors import CoordError, Misuse
 
@@ -65,6 +65,9 @@ def up(
     if not __debug__:
         raise Misuse("asserts guard what must never happen; run without python -O")
     plans = plan_nodes(count, data_dir, base_port)
+    for plan in plans:
+        # A fault that every node would meet is told once, before any of them starts.
+        node_config(plan, plans, tuning)
     cluster = _Cluster(plans, tuning, ready_file, restart)
     return asyncio.run(cluster.run())
 

@@ -19,7 +19,8 @@ ROOT_FOLDERS = {".ci", "coord", "transport", "recipes", "workers", "tests", "exa
 COORD_FOLDERS = {"cli", "client", "gateway", "node", "raft", "store", "testing", "wal"}
 TEST_FOLDERS = {
     "coord", "transport", "recipes", "workers",
-    "bench", "contracts", "examples", "fuzz", "golden", "house", "integration", "paper", "scenarios", "sim",
+    "bench", "contracts", "examples", "fuzz", "golden", "house", "integration", "paper",
+    "scenarios", "sim",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 # The wire and log format is one table; tearing it up would hide which tags are taken.
-FILE_LINES_ALLOWED = {"coord/requests.py": 450}
+FILE_LINES_ALLOWED = {"coord/requests.py": 500}
 
 
 def _function_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
