@@ -13,7 +13,7 @@ predecessor, so one resignation wakes one candidate. Proclaim and resign: one ea
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from attrs import frozen
 
@@ -121,7 +121,7 @@ class Election:
         first = only(reply)
         return None if first is None else _leader(first)
 
-    async def observe(self) -> AsyncIterator[Leader]:
+    async def observe(self) -> AsyncGenerator[Leader, None]:
         """Yield the present leader, then each later leader and proclamation, in order.
 
         Proclamations made between two turns of the consumer may be passed over for the newest of

@@ -10,7 +10,7 @@ What breaks it: nothing but its own age. It is a copy: what it shows was true at
 Cost: one range read (one more per thousand keys), then one watch. Memory for every key.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -74,11 +74,6 @@ class Mirror:
                 self.revision = batch.revision
             if events:
                 return events
-
-    async def changes(self) -> AsyncIterator[tuple[Event, ...]]:
-        """Yield what `change` returns, for ever."""
-        while True:
-            yield await self.change()
 
     async def _read_anew(self) -> tuple[Event, ...]:
         await self._watching.aclose()

@@ -39,15 +39,18 @@ async def test_many_reports_made_at_once_cost_one_write_and_the_last_one_counts(
 async def test_progress_vanishes_with_the_reporters_lease() -> None:
     cluster = LocalCluster()
     client = cluster.client()
-    async with client.session(ttl_ms=1000) as session, Board(client, "p/") as board:
-        async with Reporter(client, session, "p/") as reporter:
-            reporter.report("t", 1)
-            await board.change()
-            session.stall()
-            cluster.advance(1100)
-            await board.change()
-            assert board.tasks == {}
-            session.wake()
+    async with (
+        client.session(ttl_ms=1000) as session,
+        Board(client, "p/") as board,
+        Reporter(client, session, "p/") as reporter,
+    ):
+        reporter.report("t", 1)
+        await board.change()
+        session.stall()
+        cluster.advance(1100)
+        await board.change()
+        assert board.tasks == {}
+        session.wake()
 
 
 @in_loop

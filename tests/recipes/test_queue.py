@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 
 from coord import ops
 from coord.requests import Claim
-from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
+from coord.testing.local import LocalClient, LocalCluster, LocalSession, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
 from recipes.queue import Buried, Done, Queue, QueueSettings
@@ -17,6 +19,20 @@ from recipes.queue import Buried, Done, Queue, QueueSettings
 async def record(client: LocalClient, queue: Queue, item: str) -> Done:
     found = await client.get(queue.done + item.encode())
     return msgspec.json.decode(found.kvs[0].value, type=Done)
+
+
+@asynccontextmanager
+async def two_consumers(
+    client: LocalClient, queue: Queue
+) -> AsyncIterator[tuple[LocalSession, Consumer, Consumer]]:
+    """Yield the first one's session, whose lease is 1000 ms, and both consumers."""
+    async with (
+        client.session(ttl_ms=1000) as s1,
+        client.session() as s2,
+        Consumer(queue, s1, "w1") as one,
+        Consumer(queue, s2, "w2") as two,
+    ):
+        yield s1, one, two
 
 
 @in_loop
@@ -61,9 +77,8 @@ async def test_two_consumers_never_hold_the_same_item() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put_all([str(number) for number in range(10)])
-    async with client.session() as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            taken = [*await one.take(3), *await two.take(3), *await one.take(3), *await two.take(3)]
+    async with two_consumers(client, queue) as (_, one, two):
+        taken = [*await one.take(3), *await two.take(3), *await one.take(3), *await two.take(3)]
     assert sorted(item.body for item in taken) == [str(number).encode() for number in range(10)]
 
 
@@ -71,12 +86,11 @@ async def test_two_consumers_never_hold_the_same_item() -> None:
 async def test_waiting_consumers_share_what_arrives() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
-    async with client.session() as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            takes = [asyncio.create_task(each.take()) for each in (one, two)]
-            await settle()
-            await queue.put_all(["a", "b"])
-            taken = [item.body for items in await asyncio.gather(*takes) for item in items]
+    async with two_consumers(client, queue) as (_, one, two):
+        takes = [asyncio.create_task(each.take()) for each in (one, two)]
+        await settle()
+        await queue.put_all(["a", "b"])
+        taken = [item.body for items in await asyncio.gather(*takes) for item in items]
     assert sorted(taken) == [b"a", b"b"]
 
 
@@ -102,12 +116,11 @@ async def test_a_dead_consumers_items_return_to_their_place_in_line() -> None:
     client = cluster.client()
     queue = Queue(client, "q/")
     await queue.put_all(["a", "b", "c"])
-    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            await one.take(2)
-            s1.stall()
-            cluster.advance(1100)
-            items = await two.take(3)
+    async with two_consumers(client, queue) as (s1, one, two):
+        await one.take(2)
+        s1.stall()
+        cluster.advance(1100)
+        items = await two.take(3)
     assert [(item.body, item.attempt) for item in items] == [(b"a", 2), (b"b", 2), (b"c", 1)]
 
 
@@ -117,17 +130,16 @@ async def test_a_completion_after_the_claim_ended_is_refused_and_writes_nothing(
     client = cluster.client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            (late,) = await one.take()
-            s1.stall()
-            cluster.advance(1100)
-            (item,) = await two.take()
-            with pytest.raises(StaleClaim):
-                await one.complete(late, "late", also=[ops.put("effect", "late")])
-            await two.complete(item, "in time")
-            with pytest.raises(StaleClaim):
-                await one.complete(late, "late")
+    async with two_consumers(client, queue) as (s1, one, two):
+        (late,) = await one.take()
+        s1.stall()
+        cluster.advance(1100)
+        (item,) = await two.take()
+        with pytest.raises(StaleClaim):
+            await one.complete(late, "late", also=[ops.put("effect", "late")])
+        await two.complete(item, "in time")
+        with pytest.raises(StaleClaim):
+            await one.complete(late, "late")
     assert (await record(client, queue, item.id)).consumer == "w2"
     assert (await client.get("effect")).count == 0
 
@@ -138,18 +150,17 @@ async def test_a_stale_claim_can_neither_fail_nor_return_nor_bury_the_item() -> 
     client = cluster.client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session(ttl_ms=1000) as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            (late,) = await one.take()
-            s1.stall()
-            cluster.advance(1100)
-            await two.take()
-            with pytest.raises(StaleClaim):
-                await one.fail(late, "too slow")
-            with pytest.raises(StaleClaim):
-                await one.bury(late, "too slow")
-            assert not await one.give_back(late)
-            assert (await queue.counts()).held == 1
+    async with two_consumers(client, queue) as (s1, one, two):
+        (late,) = await one.take()
+        s1.stall()
+        cluster.advance(1100)
+        await two.take()
+        with pytest.raises(StaleClaim):
+            await one.fail(late, "too slow")
+        with pytest.raises(StaleClaim):
+            await one.bury(late, "too slow")
+        assert not await one.give_back(late)
+        assert (await queue.counts()).held == 1
 
 
 @in_loop
@@ -157,13 +168,12 @@ async def test_giving_back_lets_the_next_consumer_have_it_at_once() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session() as s1, client.session() as s2:
-        async with Consumer(queue, s1, "w1") as one, Consumer(queue, s2, "w2") as two:
-            waiting = asyncio.create_task(two.take())
-            (item,) = await one.take()
-            await settle()
-            assert await one.give_back(item)
-            (again,) = await waiting
+    async with two_consumers(client, queue) as (_, one, two):
+        waiting = asyncio.create_task(two.take())
+        (item,) = await one.take()
+        await settle()
+        assert await one.give_back(item)
+        (again,) = await waiting
     assert (again.id, again.attempt) == (item.id, 2)
 
 

@@ -1,0 +1,1 @@
+"""Demonstrations that start a whole cluster of their own: `coord demo --help`."""

@@ -1,0 +1,160 @@
+"""A shift: what a worker does under one session, from the first claim to the last outcome.
+
+While the session lasts, the outcome of a job that ended is recorded, however long the cluster is
+away. When the session is lost the running jobs are killed: the cluster has given them to others.
+When the worker is stopped they are killed too, and handed back at once, one by one.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+
+from coord.errors import CoordError, MaybeDone, Unavailable
+from recipes.consumer import Consumer
+from recipes.errors import SessionLost, StaleClaim
+from recipes.port import KeptLease, SessionStore
+from recipes.progress import Reporter
+from recipes.queue import Claimed, Queue, QueueSettings
+from workers.jobs import Failed, Finished, Outcome, Step, read_job
+from workers.settings import Tally, WorkerSettings
+from workers.slot import Slot
+from workers.wire import Report, Run
+
+log = structlog.get_logger("workers")
+
+
+class Shift:
+    """One session's work; `slots` and `tally` belong to the worker and outlive it."""
+
+    def __init__(
+        self,
+        client: SessionStore,
+        session: KeptLease,
+        settings: WorkerSettings,
+        slots: list[Slot],
+        tally: Tally,
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._tally = tally
+        self._free = list(slots)
+        self._slot_freed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        queue = Queue(client, settings.queue, QueueSettings(settings.retry.attempts_max))
+        self._consumer = Consumer(queue, session, settings.name)
+        self._reporter = Reporter(client, session, settings.progress, by=settings.name)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then hand back what is held.
+
+        Raises:
+            SessionLost: the session ended; whatever was held is in line again.
+        """
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._consumer)
+            await stack.enter_async_context(self._reporter)
+            async with asyncio.TaskGroup() as group:
+                self._spawn(group, group.create_task(self._take_for_ever(group)))
+                await _either(stopping, self._session.lost)
+                for task in self._tasks:
+                    task.cancel()
+            if self._session.lost.is_set():
+                raise SessionLost
+            await self._hand_back()
+
+    def _spawn(self, group: asyncio.TaskGroup, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take_for_ever(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            while not self._free:
+                self._slot_freed.clear()
+                await self._slot_freed.wait()
+            try:
+                items = await self._consumer.take(len(self._free))
+            except SessionLost:
+                return
+            except (Unavailable, MaybeDone) as error:
+                log.warning("cannot take jobs", worker=self._settings.name, error=str(error))
+                await asyncio.sleep(self._settings.retry_pause_s)
+                continue
+            for item in items:
+                self._spawn(group, group.create_task(self._work(item, await self._slot())))
+
+    async def _slot(self) -> Slot:
+        # A claim whose answer was lost may hand out more items than there are free slots.
+        while not self._free:
+            self._slot_freed.clear()
+            await self._slot_freed.wait()
+        return self._free.pop()
+
+    async def _work(self, item: Claimed, slot: Slot) -> None:
+        try:
+            outcome = await self._attempt(item, slot)
+            await self._record(item, outcome)
+        finally:
+            self._reporter.clear(item.id)
+            self._free.append(slot)
+            self._slot_freed.set()
+
+    async def _attempt(self, item: Claimed, slot: Slot) -> Outcome:
+        job = read_job(item.body)
+        if job is None:
+            return Failed("this item is no job", again=False)
+
+        def on_report(report: Report) -> None:
+            self._reporter.report(item.id, report.done, report.total, report.message)
+
+        self._reporter.report(item.id, 0, 0, job.name)
+        return await slot.run(Run(item.id, job.name, item.attempt, job.args), on_report)
+
+    async def _record(self, item: Claimed, outcome: Outcome) -> None:
+        while not self._session.lost.is_set():
+            try:
+                await self._settle(item, outcome)
+                return
+            except StaleClaim:
+                self._tally.stale += 1
+                log.warning("outcome refused: claim ended", job=item.id, attempt=item.attempt)
+                return
+            except (Unavailable, MaybeDone) as error:
+                log.warning("cannot record an outcome yet", job=item.id, error=str(error))
+                await asyncio.sleep(self._settings.retry_pause_s)
+
+    async def _settle(self, item: Claimed, outcome: Outcome) -> None:
+        step = self._settings.retry.step(outcome, item.attempt)
+        if isinstance(outcome, Finished):
+            assert step is Step.COMPLETE
+            await self._consumer.complete(item, outcome.result)
+            self._tally.completed += 1
+            return
+        log.warning("attempt failed", job=item.id, attempt=item.attempt, cause=outcome.cause)
+        if step is Step.FAIL:
+            await self._consumer.fail(item, outcome.cause)
+        else:
+            await self._consumer.bury(item, outcome.cause)
+        self._tally.failed += 1
+
+    async def _hand_back(self) -> None:
+        """Return everything held; what the cluster cannot be told goes back with the session."""
+        for item in self._consumer.holding:
+            try:
+                moved = await self._consumer.give_back(item)
+            except CoordError as error:
+                log.warning("not handed back; its lease will", job=item.id, error=str(error))
+                continue
+            if moved:
+                self._tally.handed_back.append(item.id)
+                log.info("handed back", job=item.id, worker=self._settings.name)
+
+
+async def _either(first: asyncio.Event, second: asyncio.Event) -> None:
+    """Return when one of two events is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (first, second)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,92 @@
+"""A slot: one child process that runs one job at a time, seen from the worker.
+
+User code never runs in the process that renews leases. The child is started when first needed and
+started anew after it died. A death is the outcome of the job it was running, told by its cause.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+
+from workers.jobs import Failed, Outcome
+from workers.wire import (
+    LENGTH_BYTES,
+    ChildMessage,
+    Loaded,
+    Report,
+    Run,
+    body_bytes,
+    pack,
+    read_child_message,
+)
+
+
+class Slot:
+    """Room for one running job of the application at `app` (package.module:attribute)."""
+
+    def __init__(self, app: str) -> None:
+        self._app = app
+        self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, while there is a child."""
+        return self._process.pid if self._process is not None else None
+
+    async def run(self, run: Run, on_report: Callable[[Report], None]) -> Outcome:
+        """Run one job in the child.
+
+        When cancelled, the child is killed: its job must not go on.
+
+        Returns:
+            How it ended; a child that died in the middle is a failed attempt.
+        """
+        try:
+            process = self._process or await self._start()
+            assert process.stdin is not None
+            process.stdin.write(pack(run))
+            while True:
+                message = await _receive(process)
+                if isinstance(message, Report):
+                    on_report(message)
+                elif not isinstance(message, Loaded):
+                    return message
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return Failed(await self._autopsy())
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Kill the child, if there is one, and wait for its end."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+    async def _start(self) -> Process:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "workers.child", str(os.getpid()), self._app,
+            stdin=PIPE, stdout=PIPE,
+        )  # fmt: skip
+        return self._process
+
+    async def _autopsy(self) -> str:
+        process, self._process = self._process, None
+        assert process is not None
+        code = await process.wait()
+        if code < 0:
+            return f"child process killed by {signal.Signals(-code).name}"
+        return f"child process exited with code {code} in the middle of the job"
+
+
+async def _receive(process: Process) -> ChildMessage:
+    assert process.stdout is not None
+    size_bytes = body_bytes(await process.stdout.readexactly(LENGTH_BYTES))
+    return read_child_message(await process.stdout.readexactly(size_bytes))
