@@ -4,7 +4,6 @@ Section 5.3 (AppendEntries), 7 (snapshots), 3.10 of the thesis (transfer).
 """
 
 from coord.raft.log import NO_TERM
-from coord.raft.membership import is_voter
 from coord.raft.messages import (
     Append,
     AppendReply,
@@ -74,7 +73,7 @@ class Follower(Behaviour):
     def _may_stand(self) -> bool:
         # While an installation ends, the log is about to be replaced.
         state = self._state
-        return is_voter(state.members.current, state.node) and not state.is_installing
+        return state.members.may_stand(state.node, state.log.commit) and not state.is_installing
 
     def _hear(self, sender: int) -> bool:
         """Note a sign of life; False when another leads this term, which cannot be."""

@@ -119,6 +119,16 @@ class MembershipLog:
                 return members
         return self._lists[0][1]
 
+    def may_stand(self, node: int, commit: int) -> bool:
+        """Tell whether `node` may campaign.
+
+        A voter may; so may one whose removal is not known to be committed, for it may be the
+        only one whose log can win and finish that change (thesis 4.2.2).
+        """
+        if is_voter(self.current, node):
+            return True
+        return self.last_index > commit and is_voter(self.at(self.last_index - 1), node)
+
     def compact(self, index: int) -> None:
         """Forget lists that were replaced at or before `index`."""
         while len(self._lists) > 1 and self._lists[1][0] <= index:

@@ -133,6 +133,8 @@ class State:
         self.node = settings.node
         self._draw = draw
         entries = [entry for entry in restored.entries if entry.index > base.index]
+        if entries and entries[0].term < base.term:
+            entries = []  # what the snapshot's log has replaced: no leader's log holds both
         self.log = Log(base.index, base.term, entries)
         self.members = MembershipLog(base.index, base.membership)
         for entry in entries:
