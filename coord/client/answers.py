@@ -49,22 +49,14 @@ def error_of(code: int, detail: str) -> CoordError:
     return error_from(known, detail)
 
 
-def code_of(code: int) -> ErrorCode:
-    """Return the code as an ErrorCode; LOST_ANSWER (nothing is certain) for an unknown one."""
-    try:
-        return ErrorCode(code)
-    except ValueError:
-        return ErrorCode.LOST_ANSWER
-
-
 def is_passing(code: int) -> bool:
     """Whether the refusal of a whole frame may pass: worth another attempt until the deadline."""
-    return code_of(code) in _PASSING
+    return code in _PASSING
 
 
 def is_unknown(code: int) -> bool:
     """Whether a code leaves open that the request was or will be done."""
-    return code_of(code) in _UNKNOWN
+    return code in _UNKNOWN
 
 
 def late_error(maybe_done: bool, refusal: tuple[int, str] | None) -> CoordError:
@@ -85,7 +77,7 @@ def late_error(maybe_done: bool, refusal: tuple[int, str] | None) -> CoordError:
     return error_from(ErrorCode.TIMED_OUT, said)
 
 
-_PASSING = frozenset(
+_PASSING: frozenset[int] = frozenset(
     {
         ErrorCode.NO_LEADER,
         ErrorCode.TOO_MANY_REQUESTS,
@@ -97,4 +89,6 @@ _PASSING = frozenset(
         ErrorCode.WRONG_VERSION,
     }
 )
-_UNKNOWN = frozenset({ErrorCode.TIMED_OUT, ErrorCode.LOST_ANSWER, ErrorCode.WRITER_EXPIRED})
+_UNKNOWN: frozenset[int] = frozenset(
+    {ErrorCode.TIMED_OUT, ErrorCode.LOST_ANSWER, ErrorCode.WRITER_EXPIRED}
+)

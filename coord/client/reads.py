@@ -2,7 +2,6 @@
 
 from coord.client.answers import (
     Waiter,
-    code_of,
     deliver,
     error_of,
     fail,
@@ -168,7 +167,7 @@ class ReadLane:
             return
         if is_passing(frame.code):
             packet.step_at_ms = now_ms + self._pacing.pause_ms(packet.attempts)
-            if code_of(frame.code) == ErrorCode.STOPPING:
+            if frame.code == ErrorCode.STOPPING:
                 self._routes.shun(address, now_ms + self._settings.attempt_ms)
             return
         del self._packets[packet.request]
