@@ -220,7 +220,7 @@ def test_every_flipped_bit_of_a_finished_segment_is_refused() -> None:
         disk.flip(name, bit)
 
 
-def test_every_flipped_bit_of_the_last_segment_is_is_refused_and_nothing_is_cut() -> None:
+def test_every_flipped_bit_of_the_last_segment_is_refused_and_nothing_is_cut() -> None:
     disk = SimulatedDisk()
     filled(disk, 6)
     name = segments(disk)[-1]
