@@ -24,8 +24,8 @@ class Call:
     returned_ms: float | None = None
     reply: Reply | None = None
     error: CoordError | None = None
-    number: tuple[int, int] | None = None
-    """(writer, sequence number) of a write, once it was sent."""
+    numbers: list[tuple[int, int]] = attrs.field(factory=list)
+    """(writer, sequence number) of a write, once sent; more than one if it was numbered anew."""
 
     @property
     def answered(self) -> bool:

@@ -45,12 +45,21 @@ _CLAIMS_HELD_MAX = 6
 
 
 @attrs.frozen
-class Wish:
-    """One request, and how it is to be asked."""
+class WriteWish:
+    """A write to ask for."""
 
-    op: WriteOp | ReadOp
-    is_write: bool
+    op: WriteOp
+
+
+@attrs.frozen
+class ReadWish:
+    """A read to ask for, and how fresh it must be."""
+
+    op: ReadOp
     serializable: bool = False
+
+
+Wish = WriteWish | ReadWish
 
 
 class Workload:
@@ -64,7 +73,8 @@ class Workload:
         self._leases: list[int] = []
         self._claims: dict[bytes, int] = {}
         self._seen: dict[bytes, bytes | None] = {}
-        self._revision = 1
+        self.revision = 1
+        """The newest revision it has heard of."""
         self._must_look = False
         kinds: tuple[tuple[float, Callable[[], Wish]], ...] = (
             (18, self._put),
@@ -99,7 +109,7 @@ class Workload:
     def told(self, wish: Wish, reply: Reply) -> None:
         """Learn from an answer."""
         op = wish.op
-        self._revision = max(self._revision, getattr(reply, "revision", 0))
+        self.revision = max(self.revision, getattr(reply, "revision", 0))
         if isinstance(reply, LeaseGrantReply):
             self._leases.append(reply.lease)
             del self._leases[:-_LEASES_HELD_MAX]
@@ -129,16 +139,14 @@ class Workload:
         return REGISTERS + b"%d" % self._luck.randrange(self._keys)
 
     def _put(self) -> Wish:
-        return Wish(
-            Put(self._register(), self._value(), prev_kv=self._luck.random() < 0.2), is_write=True
-        )
+        return WriteWish(Put(self._register(), self._value(), prev_kv=self._luck.random() < 0.2))
 
     def _get(self) -> Wish:
         stale = self._luck.random() < 0.2
-        return Wish(Range(self._register()), is_write=False, serializable=stale)
+        return ReadWish(Range(self._register()), serializable=stale)
 
     def _delete(self) -> Wish:
-        return Wish(DeleteRange(self._register()), is_write=True)
+        return WriteWish(DeleteRange(self._register()))
 
     def _swap(self) -> Wish:
         key = self._register()
@@ -147,28 +155,28 @@ class Workload:
             guard = Compare(key, CompareTarget.CREATE, CompareResult.EQUAL, 0)
         else:
             guard = Compare(key, CompareTarget.VALUE, CompareResult.EQUAL, expected)
-        return Wish(Txn((guard,), (Put(key, self._value()),)), is_write=True)
+        return WriteWish(Txn((guard,), (Put(key, self._value()),)))
 
     def _two_puts(self) -> Wish:
         first, second = b"m/a", b"m/b"
         value = self._value()
         ops = (Put(first, value), Put(second, value), Range(first))
-        return Wish(Txn((), ops), is_write=True)
+        return WriteWish(Txn((), ops))
 
     def _list(self) -> Wish:
         prefix = self._luck.choice((REGISTERS, LEASED, QUEUE, CLAIMS, b"m/"))
-        return Wish(Range(prefix, prefix[:-1] + b"0"), is_write=False)
+        return ReadWish(Range(prefix, prefix[:-1] + b"0"))
 
     def _get_past(self) -> Wish:
-        revision = max(1, self._revision - self._luck.randrange(40))
-        return Wish(Range(self._register(), revision=revision), is_write=False)
+        revision = max(1, self.revision - self._luck.randrange(40))
+        return ReadWish(Range(self._register(), revision=revision))
 
     def _compact(self) -> Wish:
         back = self._luck.choice((0, 1, 20, 60))
-        return Wish(Compact(max(1, self._revision - back)), is_write=True)
+        return WriteWish(Compact(max(1, self.revision - back)))
 
     def _transfer(self) -> Wish:
-        return Wish(TransferLeader(0), is_write=False)
+        return ReadWish(TransferLeader(0))
 
     # --- leases -----------------------------------------------------------------------------
 
@@ -180,56 +188,56 @@ class Workload:
             self._leases.remove(lease)
 
     def _grant(self) -> Wish:
-        return Wish(LeaseGrant(self._luck.choice((200, 600, 2_000))), is_write=True)
+        return WriteWish(LeaseGrant(self._luck.choice((200, 600, 2_000))))
 
     def _put_leased(self) -> Wish:
         lease = self._lease()
         if lease is None:
             return self._grant()
         key = LEASED + b"%s/%d" % (self.name.encode(), self._luck.randrange(4))
-        return Wish(Put(key, self._value(), lease=lease), is_write=True)
+        return WriteWish(Put(key, self._value(), lease=lease))
 
     def _keep_alive(self) -> Wish:
         lease = self._lease()
-        return self._grant() if lease is None else Wish(LeaseKeepAlive(lease), is_write=True)
+        return self._grant() if lease is None else WriteWish(LeaseKeepAlive(lease))
 
     def _revoke(self) -> Wish:
         lease = self._lease()
         if lease is None:
             return self._grant()
         self._drop_lease(lease)
-        return Wish(LeaseRevoke(lease), is_write=True)
+        return WriteWish(LeaseRevoke(lease))
 
     def _time_to_live(self) -> Wish:
         lease = self._lease()
         if lease is None:
             return self._grant()
-        return Wish(LeaseTimeToLive(lease, keys=True), is_write=False)
+        return ReadWish(LeaseTimeToLive(lease, keys=True))
 
     # --- jobs -------------------------------------------------------------------------------
 
     def _enqueue(self) -> Wish:
-        return Wish(Put(QUEUE, self._value(), sequence=True), is_write=True)
+        return WriteWish(Put(QUEUE, self._value(), sequence=True))
 
     def _claim(self) -> Wish:
         lease = self._lease()
         if lease is None:
             return self._grant()
         target = CLAIMS + self.name.encode() + b"/"
-        return Wish(Claim(QUEUE, target, lease, self._luck.choice((1, 1, 3))), is_write=True)
+        return WriteWish(Claim(QUEUE, target, lease, self._luck.choice((1, 1, 3))))
 
     def _complete(self) -> Wish:
         if not self._claims:
             return self._claim()
         key, token = self._take_claim()
         guard = Compare(key, CompareTarget.CREATE, CompareResult.EQUAL, token)
-        return Wish(Txn((guard,), (DeleteRange(key),)), is_write=True)
+        return WriteWish(Txn((guard,), (DeleteRange(key),)))
 
     def _give_back(self) -> Wish:
         if not self._claims:
             return self._claim()
         key, token = self._take_claim()
-        return Wish(GiveBack(key, token), is_write=True)
+        return WriteWish(GiveBack(key, token))
 
     def _take_claim(self) -> tuple[bytes, int]:
         key = self._luck.choice(list(self._claims))

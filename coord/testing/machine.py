@@ -1,0 +1,72 @@
+"""A machine whose disk holds the real log: coord.wal over the simulated disk, in virtual time.
+
+Each step of the storage takes the time a sync takes. A crash comes between two of them or in the
+middle of one; what was not synced is lost, torn or kept by luck. A disk error ends the process.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from coord.testing.disk import SimulatedDisk
+from coord.testing.schedule import Schedule
+from coord.testing.storage import SimulatedStorage
+from coord.wal.identity import Identity
+
+
+class WalMachine:
+    """See coord.testing.host.Machine."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        identity: Identity,
+        sync_min_ms: float,
+        sync_mean_ms: float,
+        broken: Callable[[], None],
+    ) -> None:
+        """Set up an empty disk.
+
+        Args:
+            schedule: time and luck.
+            identity: whose disk it is.
+            sync_min_ms: no sync is faster.
+            sync_mean_ms: mean of what comes on top.
+            broken: called when a disk error must end the process.
+        """
+        number = int(identity.node)
+        self.disk = SimulatedDisk(seed=number)
+        self.slow_ms = 0.0
+        self._schedule = schedule
+        self._identity = identity
+        self._luck: Random = schedule.stream(f"disk {number}")
+        self._sync_min_ms = sync_min_ms
+        self._sync_mean_ms = sync_mean_ms
+        self._broken = broken
+        self._storage: SimulatedStorage | None = None
+
+    def open(self, wake: Callable[[], None]) -> SimulatedStorage:
+        """See Machine."""
+        self._storage = SimulatedStorage(self.disk, self._identity, wake, self._later)
+        return self._storage
+
+    def crash(self) -> None:
+        """See Machine."""
+        storage, self._storage = self._storage, None
+        if storage is not None:
+            calls = self._luck.choice((0, 0, 1, 2, 3, 5, 8))
+            storage.crash(self._luck.randint, calls)
+
+    def slow_down(self, sync_ms: float) -> None:
+        """See Machine."""
+        self.slow_ms = sync_ms
+
+    def _later(self, step: Callable[[], None]) -> None:
+        delay_ms = self._sync_min_ms + self._luck.expovariate(1 / self._sync_mean_ms)
+
+        def run() -> None:
+            try:
+                step()
+            except OSError:
+                self._broken()
+
+        self._schedule.after(delay_ms + self.slow_ms, run)

@@ -1,0 +1,47 @@
+"""Nodes that have applied the same entries must hold the same store, to the byte."""
+
+from coord.node.driver import Node
+from coord.store.machine import Store
+from coord.testing.invariants import Violation
+
+_SAMPLE = 13  # a digest costs as much as a hundred turns: taken at each thirteenth index
+
+
+class StoreChecks:
+    """What stores looked like at each index, over all nodes and all history."""
+
+    def __init__(self) -> None:
+        self.digests: dict[int, bytes] = {}
+        self._shapes: dict[int, tuple[int, int, int, int, int]] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
+        self.revision = 1
+        """The newest revision seen anywhere."""
+
+    def observe(self, number: int, node: Node) -> None:
+        """Look at a node after a turn."""
+        store = node.store
+        index = int(store.applied_index)
+        stamp = (id(store), index)
+        if self._seen.get(number) == stamp:
+            return
+        self._seen[number] = stamp
+        self.revision = max(self.revision, int(store.revision))
+        shape = (
+            int(store.revision),
+            int(store.compact_revision),
+            store.time_ms,
+            store.key_count,
+            store.lease_count,
+        )
+        known = self._shapes.setdefault(index, shape)
+        if known != shape:
+            raise Violation(f"node {number}: store at {index} is {shape}, elsewhere {known}")
+        if index % _SAMPLE == 0:
+            self.compare(number, store)
+
+    def compare(self, number: int, store: Store) -> None:
+        """Compare the digest of a store with every other at the same index."""
+        index = int(store.applied_index)
+        digest = store.digest()
+        if self.digests.setdefault(index, digest) != digest:
+            raise Violation(f"node {number}: store at {index} differs from another node's")
