@@ -16,7 +16,7 @@ from coord.node.writes import Writes
 from coord.raft.membership import decode_membership
 from coord.raft.messages import Entry, EntryKind, SnapshotMeta
 from coord.store.machine import Store
-from coord.store.snapshot import SnapshotLoader
+from coord.store.restore import SnapshotLoader
 
 _LOAD_SLICE_MS = 10.0  # of one turn given to loading a snapshot
 

@@ -10,6 +10,7 @@ from coord.ids import LogIndex, NodeId, Term
 from coord.node.peers import peer_frames
 from coord.raft.core import RaftCore
 from coord.raft.messages import (
+    Append,
     Effects,
     Entry,
     Event,
@@ -37,6 +38,7 @@ class Consensus:
         self.serving_term = Term(0)
         """The term of which this node, leading it, has applied the first entry."""
         self.snapshot_wanted: LogIndex | None = None
+        self._news: list[Message] = []
         self._storage = storage
         self._peers = peers
 
@@ -53,17 +55,20 @@ class Consensus:
     def step(self, event: Event) -> Proposed | None:
         """Feed one event to the core and carry out its effects.
 
-        The write is handed over before any message leaves, so that the disk and the peers work
-        at the same time; the core itself withholds what must wait for the disk.
+        Messages leave first: a follower's disk is further away than this node's own, and both
+        must be done before anybody is answered. The core itself withholds what must wait.
 
         Returns:
             Where proposed payloads stand, if the event proposed any.
         """
         effects = self.core.step(event)
+        for message in effects.messages:
+            if type(message) is Append and not message.entries:
+                self._news.append(message)
+            else:
+                self._send(message)
         if effects.write is not None:
             self._storage.write(effects.write)
-        for message in effects.messages:
-            self._send(message)
         if effects.committed:
             self.committed.extend(effects.committed)
         if effects.reads:
@@ -73,6 +78,12 @@ class Consensus:
             self.standing_changed = True
         self._move_snapshots(effects)
         return effects.proposed
+
+    def send_news(self) -> None:
+        """Tell followers the commit index, last in a turn: clients' answers come first."""
+        for message in self._news:
+            self._send(message)
+        self._news.clear()
 
     def _move_snapshots(self, effects: Effects) -> None:
         if effects.snapshot_wanted is not None:

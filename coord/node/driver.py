@@ -41,7 +41,7 @@ from coord.raft.messages import (
 )
 from coord.raft.settings import RaftSettings, Restored
 from coord.store.machine import Store
-from coord.store.snapshot import SnapshotLoader
+from coord.store.restore import SnapshotLoader
 from coord.wal.port import SnapshotSaved, Storage
 from transport.base import ClientListener, PeerTransport
 
@@ -194,6 +194,7 @@ class Node:
         self._apply(now_ms)
         self._heed_standing(now_ms)
         self._answering.answer_ready(now_ms)
+        self._consensus.send_news()
         self._do_background(now_ms)
         self._answering.note_turn(self._clock.now_ms() - now_ms)
 
