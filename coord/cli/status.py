@@ -32,6 +32,9 @@ def status(client: coord.Client, form: Format) -> int:
         coord status -w json
     """
     answers = client.statuses()
+    if _members_of(answers) - answers.keys():
+        # The first answers told of members this client had not heard of.
+        answers = client.statuses()
     if form is Format.JSON:
         print_json([_as_json(endpoint, answer) for endpoint, answer in sorted(answers.items())])
     elif form is Format.TABLE:
@@ -41,6 +44,12 @@ def status(client: coord.Client, form: Format) -> int:
             click.echo(", ".join(_row(endpoint, answer)))
     silent = any(isinstance(answer, CoordError) for answer in answers.values())
     return ExitCode.UNAVAILABLE if silent else ExitCode.OK
+
+
+def _members_of(answers: dict[str, StatusReply | CoordError]) -> set[str]:
+    """Return the client address of every member that an answer tells of."""
+    replies = [answer for answer in answers.values() if isinstance(answer, StatusReply)]
+    return {member.client for reply in replies for member in reply.members if member.client}
 
 
 def _sorted(

@@ -27,7 +27,8 @@ def transfer_leader(client: coord.Client, form: Format, member: str | None) -> N
     target = _find(member, members).node if member else 0
     reply = client.transfer_leader(target)
     names = {known.node: known.name for known in members}
-    name = names.get(reply.target, f"{reply.target:x}")
+    # 0: the leader has not said whom it chose.
+    name = names.get(reply.target, "another member")
     if form is Format.JSON:
         print_json({"target": reply.target, "name": name})
     elif form is Format.TABLE:

@@ -11,6 +11,7 @@ import click
 from coord import aio
 from coord.cli.exits import ExitCode
 from coord.cli.node_options import tuning_options
+from coord.cli.ports import refuse_taken_ports
 from coord.cli.processes import NodePlan, NodeProcesses, node_config, plan_nodes
 from coord.cli.ready_file import ready_text, write_ready_file
 from coord.errors import CoordError, Misuse
@@ -68,6 +69,8 @@ def up(
     for plan in plans:
         # A fault that every node would meet is told once, before any of them starts.
         node_config(plan, plans, tuning)
+    # Found by the first reader of the ready file otherwise: another cluster's nodes would answer.
+    refuse_taken_ports(plans)
     cluster = _Cluster(plans, tuning, ready_file, restart)
     return asyncio.run(cluster.run())
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from coord.errors import ErrorCode, error_from
 from coord.requests import MemberStatus, StatusReply, TransferReply
 
@@ -32,7 +34,7 @@ REPLY = StatusReply(
 
 
 def test_status_shows_a_row_for_every_member(coord_command: Any) -> None:
-    result = coord_command("status", statuses={"tcp://c:1": REPLY})
+    result = coord_command("status", statuses={"tcp://c:1": REPLY, "tcp://c:2": REPLY})
     assert result.exit_code == 0
     assert "tcp://c:1" in result.stdout
     assert "leader" in result.stdout
@@ -47,6 +49,15 @@ def test_status_says_which_member_is_silent_and_ends_with_unavailable(coord_comm
     first, second = result.stdout.splitlines()
     assert first.startswith("tcp://c:1, n1, 1, leader, n1, 3, 5, 10, 9, 4, 2, 1")
     assert second.startswith("tcp://c:2, request timed out")
+
+
+def test_members_that_were_only_heard_of_are_asked_too(coord_command: Any) -> None:
+    other = msgspec.structs.replace(REPLY, node=2, name="n2", role="follower")
+    first = {"tcp://c:1": REPLY}
+    result = coord_command(
+        "status", "-w", "simple", statuses=[first, {**first, "tcp://c:2": other}]
+    )
+    assert [line.split(", ")[1] for line in result.stdout.splitlines()] == ["n1", "n2"]
 
 
 def test_status_as_json_has_etcdctls_shape(coord_command: Any) -> None:
