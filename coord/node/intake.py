@@ -74,7 +74,11 @@ class Intake:
                 self._take_malformed(route, payload, now_ms)
                 continue
             if type(frame) is WriteFrame:
-                self._take_write(route, payload, frame, now_ms)
+                mended = mend_write_frame(frame)
+                if mended is None:
+                    self._take_write(route, payload, frame, now_ms)
+                else:
+                    self._take_write(route, client_frames.encode(mended), mended, now_ms)
             elif type(frame) is ReadFrame:
                 self._take_read(route, frame.request, frame.serializable, frame.ops, now_ms)
             elif type(frame) is WatchCredit:
@@ -92,9 +96,6 @@ class Intake:
         if frame.writer == INTERNAL_WRITER:
             self._refuse(route, ErrorCode.MALFORMED, f"writer {INTERNAL_WRITER} is reserved")
             return
-        mended = mend_write_frame(frame)
-        if mended is not None:
-            frame, payload = mended, client_frames.encode(mended)
         deadline_ms = now_ms + self._settings.request_timeout_ms
         self._writes.take(route, payload, frame, deadline_ms)
 

@@ -14,7 +14,7 @@ from coord import limits
 from coord.codec import Codec, client_frames, node_frames
 from coord.errors import ErrorCode, ProtocolError
 from coord.frames import FrameRejected, WriteFrame
-from coord.requests import ErrorReply, Invalid, ReadOp, WriteOp
+from coord.requests import ErrorReply, Invalid, Put, ReadOp, SetAlarm, WriteOp
 from coord.store.checks import check_write
 
 _PUT_TAG = 1
@@ -62,7 +62,7 @@ def explain_write(raw: bytes | memoryview) -> WriteOp:
         op = _write_ops.decode(raw)
     except ProtocolError as error:
         return _explain_undecodable(msgspec.msgpack.decode(raw), str(error))
-    problem = check_write(op)
+    problem = _check(op)
     return op if problem is None else Invalid(problem.code, problem.detail)
 
 
@@ -90,7 +90,8 @@ def mend_write_frame(frame: WriteFrame) -> WriteFrame | None:
     Returns:
         None when all are good (the usual case), else the frame with Invalid in their places.
     """
-    problems = {at: found for at, op in enumerate(frame.ops) if (found := check_write(op))}
+    suspects = [at for at, op in enumerate(frame.ops) if type(op) is not Put or _has_option(op)]
+    problems = {at: found for at in suspects if (found := _check(frame.ops[at]))}
     if not problems:
         return None
     ops = tuple(
@@ -98,6 +99,17 @@ def mend_write_frame(frame: WriteFrame) -> WriteFrame | None:
         for at, op in enumerate(frame.ops)
     )
     return WriteFrame(frame.writer, frame.ack_below, frame.first_seq, ops)
+
+
+def _has_option(op: Put) -> bool:
+    """Whether a put needs more than the bounds its type has already checked."""
+    return op.ignore_value or op.ignore_lease or op.sequence
+
+
+def _check(op: WriteOp) -> ErrorReply | None:
+    if type(op) is SetAlarm:
+        return ErrorReply(ErrorCode.NOT_SUPPORTED, "alarms are raised by nodes only")
+    return check_write(op)
 
 
 def salvage(

@@ -6,8 +6,6 @@ not keep up turns its watches into laggards, and only compaction ends a laggard,
 One encoding of an entry's events serves every watch with the same wishes.
 """
 
-from collections.abc import Iterable
-
 import attrs
 import msgspec
 
@@ -24,7 +22,7 @@ from coord.ids import Revision
 from coord.model import Event
 from coord.node.settings import NodeSettings
 from coord.store.machine import Store
-from coord.store.watches import WatchIndex, WatchSpec, select
+from coord.store.watches import Sighting, WatchIndex, WatchSpec, select
 from transport.base import ClientListener, SendResult
 
 _encoder = msgspec.msgpack.Encoder()
@@ -44,12 +42,15 @@ assert _EncodedEvents.__struct_config__.tag == WatchEvents.__struct_config__.tag
 
 @attrs.define
 class _Watch:
-    """One watch; `next_revision` is meaningful while it lags."""
+    """One watch: live while it has a serial number in the index, else it lags.
+
+    `next_revision` is meaningful while it lags.
+    """
 
     spec: WatchSpec
     progress: bool
     next_revision: int
-    live: bool = False
+    serial: int = 0
 
 
 @attrs.define
@@ -68,7 +69,10 @@ class Streams:
         self._settings = settings
         self._clients = clients
         self._streams: dict[bytes, _Stream] = {}
-        self._index: WatchIndex[tuple[bytes, int]] = WatchIndex()
+        self._index = WatchIndex()
+        self._owners: dict[int, tuple[bytes, int]] = {}
+        """Serial number in the index to connection and its watch's number; live ones only."""
+        self._last_serial = 0
         self._lagging: dict[tuple[bytes, int], None] = {}  # in turn order; a dict, not a set
         self._progress_at_ms = 0.0
 
@@ -123,24 +127,24 @@ class Streams:
         stream = self._streams.pop(route, None)
         if stream is None:
             return
-        for watch in stream.watches:
-            self._index.remove((route, watch))
+        for watch, held in stream.watches.items():
+            self._leave_index(held)
             self._lagging.pop((route, watch), None)
 
     def publish(self, store: Store, first: int, last: int) -> None:
         """Hand the events of revisions `first` to `last`, just applied, to the live watches."""
-        if first > last or not self._index:
+        if first > last or not self._owners:
             return
         events = [event for revision in store.events(first, last) for event in revision]
-        for ids, group in self._index.match(events):
-            self._fan_out(ids, group, first, last)
+        for sighting in self._index.match(events):
+            self._fan_out(sighting, first, last)
 
-    def _fan_out(
-        self, ids: Iterable[tuple[bytes, int]], events: tuple[Event, ...], first: int, last: int
-    ) -> None:
-        encoded = msgspec.Raw(_encoder.encode(events))
+    def _fan_out(self, sighting: Sighting, first: int, last: int) -> None:
+        encoded = msgspec.Raw(_encoder.encode(sighting.events))
+        owners = self._owners
         by_route: dict[bytes, list[int]] = {}
-        for route, watch in ids:
+        for serial in sighting.watchers:
+            route, watch = owners[serial]
             by_route.setdefault(route, []).append(watch)
         for route, watches in by_route.items():
             if not self._send_events(route, tuple(watches), last, encoded):
@@ -152,9 +156,8 @@ class Streams:
             return  # the send found the connection gone
         for watch in watches:
             held = stream.watches[watch]
-            held.live = False
+            self._leave_index(held)
             held.next_revision = first
-            self._index.remove((route, watch))
             self._lagging[route, watch] = None
 
     def pump(self, store: Store) -> None:
@@ -212,7 +215,7 @@ class Streams:
     def all_fall_behind(self, revision: Revision) -> None:
         """Make every live watch catch up from after `revision`: the store was replaced."""
         for route, stream in self._streams.items():
-            live = [watch for watch, held in stream.watches.items() if held.live]
+            live = [watch for watch, held in stream.watches.items() if held.serial]
             self._fall_behind(route, live, revision + 1)
 
     def tell_progress(self, store: Store, now_ms: float) -> None:
@@ -221,22 +224,32 @@ class Streams:
             return
         self._progress_at_ms = now_ms + self._settings.watch_progress_ms
         for route, stream in list(self._streams.items()):
-            watches = tuple(w for w, held in stream.watches.items() if held.live and held.progress)
+            watches = tuple(
+                watch for watch, held in stream.watches.items() if held.serial and held.progress
+            )
             if watches:
                 self._send(route, WatchProgress(watches, store.revision))
 
     def _go_live(self, route: bytes, watch: int) -> None:
         held = self._streams[route].watches[watch]
-        held.live = True
+        self._last_serial += 1
+        held.serial = self._last_serial
+        self._owners[held.serial] = (route, watch)
         self._lagging.pop((route, watch), None)
-        self._index.add((route, watch), held.spec)
+        self._index.add(held.serial, held.spec)
+
+    def _leave_index(self, held: _Watch) -> None:
+        if held.serial:
+            self._index.remove(held.serial)
+            del self._owners[held.serial]
+            held.serial = 0
 
     def _end(self, route: bytes, watch: int) -> None:
         stream = self._streams.get(route)
-        if stream is None or stream.watches.pop(watch, None) is None:
-            return
-        self._index.remove((route, watch))
-        self._lagging.pop((route, watch), None)
+        held = stream.watches.pop(watch, None) if stream is not None else None
+        if held is not None:
+            self._leave_index(held)
+            self._lagging.pop((route, watch), None)
 
     def _refuse(self, route: bytes, watch: int, code: ErrorCode, detail: str) -> None:
         self._send(route, WatchCanceled(watch, 0, code, detail))
