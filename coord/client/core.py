@@ -108,7 +108,7 @@ class ClientCore:
         except ProtocolError:
             self.malformed_count += 1
             return
-        self.routes.heard(address, now_ms)
+        self.routes.heard(address)
         if type(frame) is WriteReply:
             self.routes.believe(frame.leader)
             self.writes.replied(frame, now_ms)

@@ -41,7 +41,8 @@ class Endpoint:
     dialled: bool = False
     linked: bool = False
     ready: bool = False
-    heard_ms: float = 0.0
+    owing_since_ms: float | None = None
+    """When it was greeted first since it was heard last."""
     greeted_ms: float = 0.0
     shunned_until_ms: float = 0.0
 
@@ -90,6 +91,7 @@ class Routes:
         if endpoint is not None:
             endpoint.linked = True
             endpoint.ready = False
+            endpoint.owing_since_ms = None
             self._greet(endpoint, now_ms)
 
     def unlinked(self, address: str, now_ms: float) -> None:
@@ -100,11 +102,11 @@ class Routes:
             endpoint.ready = False
             self._note_reach(now_ms)
 
-    def heard(self, address: str, now_ms: float) -> None:
+    def heard(self, address: str) -> None:
         """Note a sign of life."""
         endpoint = self._endpoints.get(address)
         if endpoint is not None:
-            endpoint.heard_ms = now_ms
+            endpoint.owing_since_ms = None
 
     def greeted(self, address: str, reply: HelloReply, now_ms: float) -> bool:
         """Take a greeting in.
@@ -222,8 +224,8 @@ class Routes:
             if not endpoint.ready:
                 self._greet_after(endpoint, self._settings.heartbeat_ms / 2, now_ms)
             elif watched(endpoint.address):
-                owing = endpoint.greeted_ms > endpoint.heard_ms
-                if owing and now_ms - endpoint.heard_ms > self._settings.silence_ms:
+                owing_ms = now_ms - (endpoint.owing_since_ms or now_ms)
+                if owing_ms > self._settings.silence_ms:
                     silent.append(endpoint.address)
                     self.reopen(endpoint.address, now_ms)
                 else:
@@ -301,6 +303,8 @@ class Routes:
 
     def _greet(self, endpoint: Endpoint, now_ms: float) -> None:
         endpoint.greeted_ms = now_ms
+        if endpoint.owing_since_ms is None:
+            endpoint.owing_since_ms = now_ms
         # A greeting that could not be queued is repeated like one that was lost.
         self._wire.send(
             endpoint.address, client_frames.encode(Hello(PROTOCOL_VERSION, self._cluster))

@@ -216,6 +216,7 @@ class WatchTable:
             held.sink.end(HistoryCompacted(frame.compact_revision))
         elif is_passing(frame.code):
             held.attempts += 1
+            held.last_address = address
             self._unplace(held, now_ms + self._pacing.pause_ms(held.attempts))
         else:
             held.sink.end(error_of(frame.code, frame.detail))
