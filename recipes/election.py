@@ -27,6 +27,8 @@ from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import until_gone, while_kept
 
+LEAVE_TIMEOUT_S = 1.0  # for giving up a place in line; beyond that it goes with the session
+
 
 @frozen
 class Leader:
@@ -89,7 +91,7 @@ class Election:
         """Stand in line and wait until this session leads.
 
         Campaigning again under the same session keeps its place. When cancelled, the place in
-        line is given up; when that cannot be told to the cluster, it goes with the session.
+        line is given up; when the cluster cannot be told within a second, it goes with the session.
 
         Raises:
             SessionLost: the session ended before its turn came, and the place in line with it.
@@ -104,8 +106,9 @@ class Election:
                 gone = until_gone(self._client, blocker.key, blocker.create_revision, seen)
                 await while_kept(session, gone)
         except asyncio.CancelledError:
-            with contextlib.suppress(CoordError):
-                await leadership.resign()
+            with contextlib.suppress(CoordError, TimeoutError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await leadership.resign()
             raise
         return leadership
 

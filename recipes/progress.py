@@ -26,6 +26,7 @@ from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
 
 RETRY_S = 0.2
+LEAVE_TIMEOUT_S = 1.0  # for the last report on the way out
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -65,8 +66,9 @@ class Reporter:
         if not self._sender.cancelled():
             self._sender.result()
         if self._unsent and not self._session.lost.is_set():
-            with contextlib.suppress(CoordError):
-                await self._send()
+            with contextlib.suppress(CoordError, TimeoutError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    await self._send()
 
     def report(self, task: str, done: int, total: int = 0, message: str = "") -> None:
         """Say how far `task` is; returns at once."""

@@ -56,7 +56,7 @@ def run_job(registry: Registry, run: Run, answers: BinaryIO) -> Outcome:
         return Failed(f"no job function named {run.name!r}; there are: {known}", again=False)
     try:
         result = function(_Context(run, answers), **run.args)
-        return Finished(msgspec.Raw(msgspec.json.encode(result)))
+        return Finished(msgspec.json.encode(result))
     except Exception:  # noqa: BLE001 - whatever user code raises is this attempt's cause
         return Failed(traceback.format_exc()[-CAUSE_CHARS_MAX:])
 

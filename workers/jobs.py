@@ -68,9 +68,9 @@ def read_job(body: bytes) -> Job | None:
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """An attempt that ended well; `result` is its JSON."""
+    """An attempt that ended well; `result` is JSON."""
 
-    result: msgspec.Raw
+    result: bytes
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

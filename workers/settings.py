@@ -20,6 +20,7 @@ class WorkerSettings:
         progress: the prefix under which jobs' progress is reported.
         retry: how often a job is tried.
         retry_pause_s: pause before asking an unavailable cluster again, seconds.
+        hand_back_s: how long a worker that stops tries to hand back, seconds; then its lease does.
     """
 
     name: str = field(validator=matches_re(r"[^/]+"))
@@ -30,6 +31,7 @@ class WorkerSettings:
     progress: Text = "progress/"
     retry: RetryPolicy = Factory(RetryPolicy)
     retry_pause_s: float = 0.2
+    hand_back_s: float = 2.0
 
 
 @define

@@ -8,6 +8,7 @@ When the worker is stopped they are killed too, and handed back at once, one by 
 import asyncio
 from contextlib import AsyncExitStack
 
+import msgspec
 import structlog
 
 from coord.errors import CoordError, MaybeDone, Unavailable
@@ -127,7 +128,7 @@ class Shift:
         step = self._settings.retry.step(outcome, item.attempt)
         if isinstance(outcome, Finished):
             assert step is Step.COMPLETE
-            await self._consumer.complete(item, outcome.result)
+            await self._consumer.complete(item, msgspec.Raw(outcome.result))
             self._tally.completed += 1
             return
         log.warning("attempt failed", job=item.id, attempt=item.attempt, cause=outcome.cause)
@@ -139,15 +140,17 @@ class Shift:
 
     async def _hand_back(self) -> None:
         """Return everything held; what the cluster cannot be told goes back with the session."""
-        for item in self._consumer.holding:
-            try:
-                moved = await self._consumer.give_back(item)
-            except CoordError as error:
-                log.warning("not handed back; its lease will", job=item.id, error=str(error))
-                continue
-            if moved:
-                self._tally.handed_back.append(item.id)
-                log.info("handed back", job=item.id, worker=self._settings.name)
+        try:
+            async with asyncio.timeout(self._settings.hand_back_s):
+                await asyncio.gather(*(self._return(item) for item in self._consumer.holding))
+        except (CoordError, TimeoutError) as error:
+            left = [item.id for item in self._consumer.holding]
+            log.warning("not handed back; their lease will", jobs=left, error=str(error))
+
+    async def _return(self, item: Claimed) -> None:
+        if await self._consumer.give_back(item):
+            self._tally.handed_back.append(item.id)
+            log.info("handed back", job=item.id, worker=self._settings.name)
 
 
 async def _either(first: asyncio.Event, second: asyncio.Event) -> None:

@@ -116,6 +116,10 @@ class LocalCluster:
                 self._sessions.remove(session)
                 session.lost.set()
 
+    def leases(self) -> list[int]:
+        """Return the leases of the sessions there are."""
+        return [session.lease for session in self._sessions]
+
     def follow(self, watch: "LocalWatch") -> None:
         """Start feeding a watch."""
         self._watches.append(watch)

@@ -1,0 +1,176 @@
+"""A worker over the real store in this process, with real child processes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
+from recipes.mirror import Mirror
+from recipes.progress import Board
+from recipes.queue import Buried, Counts, Done, Queue
+from workers.jobs import Job
+from workers.policy import RetryPolicy
+from workers.settings import WorkerSettings
+from workers.worker import Worker
+
+pytestmark = pytest.mark.integration
+
+
+@asynccontextmanager
+async def working(client: LocalClient, app: str, slots: int = 1) -> AsyncIterator[Worker]:
+    """Run a worker on the queue q/ until the block ends."""
+    settings = WorkerSettings("w", "q/", app, slots=slots, ttl_ms=1000, retry=RetryPolicy(2))
+    worker = Worker(client, settings)
+    running = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await running
+
+
+async def until(client: LocalClient, **wanted: int) -> Counts:
+    """Wait until the queue counts what is wanted."""
+    queue = Queue(client, "q/")
+    async with Mirror(client, "q/") as mirror:
+        while True:
+            counts = await queue.counts()
+            if all(getattr(counts, name) == value for name, value in wanted.items()):
+                return counts
+            await mirror.change()
+
+
+async def done(client: LocalClient, item: str) -> Done:
+    """Return the record of a completed job."""
+    found = await client.get(f"q/done/{item}")
+    return msgspec.json.decode(found.kvs[0].value, type=Done)
+
+
+@in_loop
+async def test_jobs_are_run_and_their_results_kept(app: str) -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    jobs = [Job("double", {"number": number}).encode() for number in range(5)]
+    ids = await queue.put_all(jobs)
+    async with working(client, app, slots=2) as worker:
+        await until(client, done=5)
+        assert worker.tally.completed == 5
+    results = [msgspec.json.decode((await done(client, item)).result) for item in ids]
+    assert [result["number"] for result in results] == [0, 2, 4, 6, 8]
+    assert len({result["pid"] for result in results}) == 2
+
+
+@in_loop
+async def test_a_job_whose_child_dies_is_tried_again(app: str) -> None:
+    client = LocalCluster().client()
+    item = await Queue(client, "q/").put(Job("die-once").encode())
+    async with working(client, app):
+        await until(client, done=1)
+    assert (await done(client, item)).attempt == 2
+    tries = await client.get(f"q/tries/{item}/", prefix=True)
+    assert [kv.value for kv in tries.kvs] == [b"child process killed by SIGKILL"]
+
+
+@in_loop
+async def test_a_job_that_always_fails_is_buried_with_its_cause(app: str) -> None:
+    client = LocalCluster().client()
+    item = await Queue(client, "q/").put(Job("raise").encode())
+    async with working(client, app) as worker:
+        await until(client, dead=1)
+        assert worker.tally.failed == 2
+    found = await client.get(f"q/dead/{item}")
+    buried = msgspec.json.decode(found.kvs[0].value, type=Buried)
+    assert buried.attempts == 2
+    assert "LookupError" in buried.cause
+
+
+@in_loop
+async def test_an_item_that_is_no_job_is_buried_at_once(app: str) -> None:
+    client = LocalCluster().client()
+    await Queue(client, "q/").put("not a job")
+    async with working(client, app):
+        await until(client, dead=1)
+
+
+@in_loop
+async def test_a_stopped_worker_hands_back_at_once_and_says_what(app: str, tmp_path: Path) -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    job = Job("hang", {"started": str(tmp_path / "pid")})
+    item = await queue.put(job.encode())
+    async with working(client, app) as worker, Board(client, "progress/") as board:
+        while not any(progress.message == "hanging" for progress in board.tasks.values()):
+            await board.change()
+    pid = int((tmp_path / "pid").read_text())
+    counts = await queue.counts()
+    assert (counts.ready, counts.held) == (1, 0)
+    assert worker.tally.handed_back == [item]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@in_loop
+async def test_a_worker_takes_no_more_than_it_has_slots_for(app: str, tmp_path: Path) -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    hang = [Job("hang", {"started": str(tmp_path / str(n))}).encode() for n in range(5)]
+    await queue.put_all(hang)
+    async with working(client, app, slots=2):
+        counts = await until(client, held=2)
+        await settle()
+        assert counts.ready == 3
+        assert (await queue.counts()).held == 2
+
+
+@in_loop
+async def test_a_worker_that_lost_its_session_starts_over_with_a_new_one(app: str) -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    async with working(client, app) as worker:
+        await settle()
+        for lease in cluster.leases():
+            await client.revoke(lease)
+        cluster.notice_lost_sessions()
+        await queue.put(Job("double", {"number": 1}).encode())
+        await until(client, done=1)
+        assert worker.tally.sessions_lost == 1
+
+
+@in_loop
+async def test_a_job_is_killed_when_the_session_it_runs_under_is_lost(
+    app: str, tmp_path: Path
+) -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    await queue.put(Job("hang", {"started": str(tmp_path / "pid")}).encode())
+    async with working(client, app), Board(client, "progress/") as board:
+        while not any(progress.message == "hanging" for progress in board.tasks.values()):
+            await board.change()
+        pid = int((tmp_path / "pid").read_text())
+        for lease in cluster.leases():
+            await client.revoke(lease)
+        cluster.notice_lost_sessions()
+        while cluster.leases() == []:
+            await asyncio.sleep(0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+@in_loop
+async def test_an_outcome_is_recorded_though_its_first_answer_was_lost(app: str) -> None:
+    cluster = LocalCluster()
+    client, workers_client = cluster.client(), cluster.client()
+    async with working(workers_client, app) as worker:
+        await settle()
+        workers_client.lose_answers()
+        await Queue(client, "q/").put(Job("double", {"number": 1}).encode())
+        await until(client, done=1)
+        assert worker.tally.stale == 0
