@@ -91,6 +91,7 @@ class Leader(Behaviour):
                 self._replication.snapshots.on_tick(progress)
         if self._heartbeat_ticks >= state.settings.heartbeat_ticks:
             self._heartbeat_ticks = 0
+            self._replication.end_period()
             self._replication.send_heartbeats(self._reads.round)
 
     def _check_quorum(self) -> bool:
@@ -203,7 +204,7 @@ class Leader(Behaviour):
                 return
         self._replication.send(progress)
         if progress.node == self.transferee and progress.match == self._state.log.last_index:
-            self._send_timeout_now()
+            self._send_timeout_now(self.transferee)
 
     def _on_heartbeat_reply(self, message: HeartbeatReply) -> None:
         progress = self._replication.followers.get(message.sender)
@@ -247,8 +248,9 @@ class Leader(Behaviour):
         is_member = is_voter(state.members.current, state.node)
         is_removed = not is_member and state.members.last_index <= index
         if index == log.last_index or is_removed:
-            self._replication.send_commit()
+            self._replication.send_commit()  # else the next entries carry it
         if is_removed:
+            self._send_timeout_now(self._most_advanced())  # so that nobody waits for a timeout
             self._turn.become_follower(state.term, 0)
             return False
         self._advance_reads()
@@ -305,7 +307,7 @@ class Leader(Behaviour):
         self.transferee = target
         self._transfer_ticks = 0
         if progress.match == self._state.log.last_index:
-            self._send_timeout_now()
+            self._send_timeout_now(self.transferee)
         else:
             self._replication.send(progress)
 
@@ -325,10 +327,10 @@ class Leader(Behaviour):
         if self._transfer_ticks >= self._state.settings.election_ticks:
             self.transferee = 0
 
-    def _send_timeout_now(self) -> None:
+    def _send_timeout_now(self, target: int) -> None:
         state = self._state
-        head = (state.settings.cluster, self.transferee, state.node, state.term)
-        state.send(TimeoutNow(*head))
+        if target:
+            state.send(TimeoutNow(state.settings.cluster, target, state.node, state.term))
 
     # --- snapshots -------------------------------------------------------------------------
 

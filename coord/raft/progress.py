@@ -102,6 +102,7 @@ class Progress:
         "has_answered",
         "is_active",
         "is_probing",
+        "is_quiet",
         "match",
         "next",
         "node",
@@ -118,7 +119,8 @@ class Progress:
         self.window = window
         self.is_probing = False  #: a probe is out; wait for its answer or a heartbeat's
         self.is_active = False  #: heard from since the last check of the quorum
-        self.has_answered = False  #: an append was answered since the last heartbeat reply
+        self.has_answered = False  #: an append was answered in this period of heartbeats
+        self.is_quiet = False  #: none was in the period before
         self.commit_sent = 0  #: highest commit index told in an Append
         self.shipment: Shipment | None = None
 

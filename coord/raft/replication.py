@@ -52,19 +52,16 @@ class Replication:
             while progress.next <= log.last_index and not progress.window.is_full:
                 if not self._send_batch(progress):
                     return
+            if progress.commit_sent < log.commit == log.last_index:
+                self._send_append(progress, ())  # quiet: no entries are about to carry it
         elif progress.state is _PROBE and not progress.is_probing:
             progress.is_probing = True
             self._send_batch(progress)
 
-    def send_check(self, progress: Progress) -> None:
-        """Ask, without entries, whether a follower holds all it was sent."""
-        self._send_append(progress, ())
-
     def send_commit(self) -> None:
-        """Tell a commit index that no entries are about to carry."""
-        commit = self._state.log.commit
+        """Tell everyone at once how far the log is committed."""
         for progress in self.followers.values():
-            if progress.state is _REPLICATE and progress.commit_sent < commit:
+            if progress.state is _REPLICATE and progress.commit_sent < self._state.log.commit:
                 self._send_append(progress, ())
 
     def send_heartbeats(self, round_number: int) -> None:
@@ -78,25 +75,26 @@ class Replication:
                 Heartbeat(cluster, progress.node, state.node, state.term, known, round_number)
             )
 
+    def end_period(self) -> None:
+        """Note, once for each period of heartbeats, who answered no append in it."""
+        for progress in self.followers.values():
+            progress.is_quiet = not progress.has_answered
+            progress.has_answered = False
+
     def on_heartbeat_reply(self, progress: Progress) -> None:
-        """Use a sign of life to mend what was lost on the way."""
-        progress.is_active = True
-        if progress.state is _PROBE:
-            if progress.is_probing:
-                self.send_check(progress)  # small: the entries may just be slow
-            else:
-                self.send(progress)
-        elif self._may_be_lost(progress):
-            self.send_check(progress)
-        progress.has_answered = False
+        """Use a sign of life to mend what was lost on the way.
 
-    def _may_be_lost(self, progress: Progress) -> bool:
-        """Whether nothing came back for a whole heartbeat although something is out.
-
-        It may just be slow; a question without entries finds out and is cheap either way.
+        What is out may just be slow. A question without entries finds out, is cheap either
+        way, and goes at most once in a period.
         """
+        progress.is_active = True
+        if not progress.is_quiet or progress.has_answered:
+            return
         is_behind = progress.match < self._state.log.last_index
-        return is_behind and progress.state is _REPLICATE and not progress.has_answered
+        if progress.state is _PROBE or (progress.state is _REPLICATE and is_behind):
+            progress.is_quiet = False
+            progress.is_probing = progress.state is _PROBE
+            self._send_append(progress, ())
 
     def _send_batch(self, progress: Progress) -> bool:
         log = self._state.log

@@ -144,6 +144,8 @@ class CoreGroup:
         self.machines: dict[int, Machine] = {}
         self.cut: set[tuple[int, int]] = set()  #: links (from, to) that lose everything
         self.answers: dict[int, int] = {}  #: index by context of the reads answered so far
+        self.watch: Callable[[int, Effects], None] | None = None
+        """Called after every step with the node and what it asked for."""
         self._floors: dict[int, int] = {}
         self.disks = {
             node: Disk(
@@ -172,6 +174,8 @@ class CoreGroup:
         for entry in effects.committed:
             self.machines[node].apply(entry)
         self.checks.turned(node, core)
+        if self.watch is not None:
+            self.watch(node, effects)
         for ready in effects.reads:
             self._check_read(node, ready.context, ready.index)
         self._carry_out_snapshots(node, effects)
