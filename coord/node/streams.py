@@ -105,6 +105,8 @@ class Streams:
         start = wish.start_revision or store.revision + 1
         stream.watches[wish.watch] = _Watch(spec, wish.progress, start)
         self._send(route, WatchCreated(wish.watch, store.revision))
+        if route not in self._streams:
+            return  # the send found the connection gone
         if start == store.revision + 1:
             self._go_live(route, wish.watch)
         else:
@@ -144,6 +146,8 @@ class Streams:
         owners = self._owners
         by_route: dict[bytes, list[int]] = {}
         for serial in sighting.watchers:
+            if serial not in owners:
+                continue  # its connection was found gone while others were told
             route, watch = owners[serial]
             by_route.setdefault(route, []).append(watch)
         for route, watches in by_route.items():

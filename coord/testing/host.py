@@ -4,7 +4,7 @@ The host gives its node turns when something arrives or its own clock says so, p
 between any two calls to its ports, and starts it again from what the disk kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
@@ -79,7 +79,7 @@ class Ports:
     clients: TappedClients
     clock: DriftingClock
     draw: Callable[[int, int], int]
-    report: Callable[[str, dict[str, object]], None]
+    report: Callable[[str, Mapping[str, object]], None]
 
 
 P = TypeVar("P", bound=Process)
@@ -231,6 +231,6 @@ class Host(Generic[P]):
         wait_ms = self.clock.until_ms(process.next_wake_ms())
         self._turn_at(self._schedule.now_ms + wait_ms)
 
-    def _report(self, event: str, fields: dict[str, object]) -> None:
+    def _report(self, event: str, fields: Mapping[str, object]) -> None:
         told = " ".join(f"{name}={value}" for name, value in fields.items())
         self._schedule.note(f"node {self.id}: {event} {told}")

@@ -16,8 +16,10 @@ class StoreChecks:
         self._seen: dict[int, tuple[int, int]] = {}
         self.revision = 1
         """The newest revision seen anywhere."""
+        self.seen_ms: dict[int, float] = {}
+        """When each revision was first seen."""
 
-    def observe(self, number: int, node: Node) -> None:
+    def observe(self, number: int, node: Node, now_ms: float) -> None:
         """Look at a node after a turn."""
         store = node.store
         index = int(store.applied_index)
@@ -25,7 +27,9 @@ class StoreChecks:
         if self._seen.get(number) == stamp:
             return
         self._seen[number] = stamp
-        self.revision = max(self.revision, int(store.revision))
+        while self.revision < store.revision:
+            self.revision += 1
+            self.seen_ms[self.revision] = now_ms
         shape = (
             int(store.revision),
             int(store.compact_revision),

@@ -5,21 +5,29 @@ checked at every step. Then the world is healed, clients finish, and the cluster
 rest: one leader, all nodes equal, nobody waiting. What clients saw is judged at the end.
 """
 
+from collections import Counter
 from typing import Any
 
 from coord.ids import ClusterId, NodeId
 from coord.node.driver import Node
 from coord.node.settings import NodeSettings
+from coord.requests import Range, RangeReply
 from coord.testing.clients import SimClient
 from coord.testing.faults import Fault, Swarm
 from coord.testing.history import History
+from coord.testing.history_checks import check_history, check_registers
 from coord.testing.host import Host, Ports, client_address, peer_address
 from coord.testing.invariants import RaftChecks, Violation
+from coord.testing.lease_checks import LeaseBook, check_claims, check_lease_ends, check_true_time
+from coord.testing.linearizability import Verdict
 from coord.testing.machine import WalMachine
 from coord.testing.nemesis import Nemesis
+from coord.testing.replay import Replay
 from coord.testing.schedule import Schedule, Trace
 from coord.testing.store_checks import StoreChecks
+from coord.testing.watch_checks import Truth, check_watch
 from coord.testing.weather import STILL, weather_of
+from coord.testing.workload import CLAIMS, QUEUE
 from coord.wal.identity import Identity
 from transport.memory import MemoryNetwork
 from transport.settings import LinkSettings
@@ -58,6 +66,9 @@ class World:
         ]
         names = [client.name for client in self.clients]
         self.nemesis = Nemesis(self.schedule, self.network, self.hosts, names)
+        self.replay = Replay()
+        self.verdicts: Counter[Verdict] = Counter()
+        self.lease_ends = self.claims = self.returned = 0
 
     def run(self, plan: tuple[Fault, ...]) -> None:
         """Run with faults, then heal and demand rest.
@@ -75,6 +86,34 @@ class World:
         self.heal()
         self._await_quiet()
         self._await_rest()
+        self.judge()
+
+    def judge(self) -> None:
+        """Hold everything clients were told against the replayed log."""
+        replay = self.replay = Replay.of(self.checks.log)
+        self._compare_with(replay)
+        check_history(self.history, replay)
+        self.verdicts = check_registers(self.history)
+        truth = Truth(replay.events, replay.store.revision, frozenset(replay.compactions))
+        for client in self.clients:
+            for record in client.watches:
+                check_watch(record, truth, healed=True)
+        book = LeaseBook(effect for effects in replay.effects.values() for effect in effects)
+        self.lease_ends = check_lease_ends(replay, book)
+        check_true_time(self.history.calls, replay, self.store_checks.seen_ms)
+        self.claims, self.returned = check_claims(replay.events, QUEUE, CLAIMS)
+
+    def _compare_with(self, replay: Replay) -> None:
+        """A node's store at rest is what the dumb store makes of the log."""
+        node = self.hosts[0].process
+        assert node is not None
+        everything = node.store.read(Range(b"\0", b"\0"))
+        assert isinstance(everything, RangeReply)
+        keys = replay.store.keys
+        if everything.kvs != tuple(keys[key] for key in sorted(keys)):
+            raise Violation(f"store: node has {everything.kvs}, the log says {keys}")
+        if everything.revision != replay.store.revision:
+            raise Violation(f"store: revision {everything.revision}, not {replay.store.revision}")
 
     def heal(self) -> None:
         """End all faults; clients finish what they wait for and ask nothing more."""
@@ -170,7 +209,7 @@ class World:
     def _observe(self, host: Host[Node]) -> None:
         node = host.process
         assert node is not None
-        self.store_checks.observe(host.id, node)
+        self.store_checks.observe(host.id, node, self.schedule.now_ms)
 
 
 def node_settings(number: int, swarm: Swarm) -> NodeSettings:

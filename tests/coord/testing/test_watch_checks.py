@@ -29,7 +29,7 @@ A3 = _put(b"a", 3, A2.kv)
 B3 = _put(b"b", 3)
 X4 = _put(b"x", 4)
 A5 = _delete(b"a", 5, A3.kv)
-TRUTH = Truth({2: [A2], 3: [A3, B3], 4: [X4], 5: [A5]}, revision=5, compact_revision=0)
+TRUTH = Truth({2: [A2], 3: [A3, B3], 4: [X4], 5: [A5]}, revision=5)
 ALL = WatchWish(b"a", b"d", start_revision=2, prev_kv=True)
 
 
@@ -94,7 +94,7 @@ def test_a_watch_from_now_owes_all_after_it_was_known_to_stand() -> None:
 
 
 def test_a_notice_of_compaction_must_be_true() -> None:
-    compacted = Truth(TRUTH.events, 5, compact_revision=4)
+    compacted = Truth(TRUTH.events, 5, frozenset({4}))
     notice = WatchRecord(ALL, [], compact_revision=4)
     check_watch(notice, compacted, healed=True)
     with pytest.raises(WatchViolation, match="notice"):
@@ -102,3 +102,10 @@ def test_a_notice_of_compaction_must_be_true() -> None:
     late = WatchRecord(WatchWish(b"a", start_revision=5), [], compact_revision=4)
     with pytest.raises(WatchViolation, match="notice"):
         check_watch(late, compacted, healed=True)
+
+
+def test_at_a_compacted_revision_previous_values_may_be_missing() -> None:
+    record = _record(ALL, ((A2,), 2), ((_bare(A3), B3), 4), ((A5,), 5))
+    check_watch(record, Truth(TRUTH.events, 5, frozenset({3})), healed=True)
+    with pytest.raises(WatchViolation, match="prev_kv"):
+        check_watch(record, Truth(TRUTH.events, 5, frozenset({4})), healed=True)
