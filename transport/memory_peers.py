@@ -38,7 +38,9 @@ class PeerMesh:
             Whether a real socket would have queued it.
         """
         receiver = self._bound.get(address)
-        if receiver is None or sender.under_way(address) >= self.settings.queue_messages:
+        if receiver is None:
+            return False
+        if sender.under_way(address) + receiver.waiting >= self.settings.queue_messages:
             return False
         space = self.space
         if space.is_cut(sender.host, receiver.host) or space.happens(space.weather.loss):
@@ -110,6 +112,11 @@ class MemoryPeers:
         if len(self._inbox) < self._mesh.settings.queue_messages:
             self._inbox.append(payload)
             self._wake()
+
+    @property
+    def waiting(self) -> int:
+        """Messages that have arrived and were not yet received."""
+        return len(self._inbox)
 
     def under_way(self, address: str) -> int:
         """Messages sent there and not yet arrived or lost."""

@@ -6,8 +6,6 @@ less than asked for, and link_events(); after every send, if pending(), do the s
 waiting for a signal, because the send may have consumed it.
 """
 
-import weakref
-
 import zmq
 
 from transport.base import LinkEvent
@@ -48,7 +46,8 @@ class ZmqChannel:
         self._settings = settings
         self._dealer = new_socket(context, zmq.DEALER, settings)
         self._link = LinkMonitor(self._dealer)
-        self._closed = False
+        self._is_up = False
+        self.closed = False
         self.refused_count = 0
         try:
             connect(self._dealer, address)
@@ -64,21 +63,20 @@ class ZmqChannel:
         """Queue one message; never blocks.
 
         Returns:
-            Whether it was queued. False: not connected, or the queue is full.
+            Whether it was queued. False: not connected as far as link_events() has told, or the
+            queue is full.
 
         Raises:
             FramingError: the payload is larger than the settings allow.
         """
         if len(payload) > self._settings.send_bytes_max:
             raise FramingError(size_fault(len(payload), self._settings.send_bytes_max))
-        message = CLIENT_HEADER + payload
+        if not self._is_up:
+            return False
         try:
-            self._dealer.send(message, NOBLOCK)
+            self._dealer.send(CLIENT_HEADER + payload, NOBLOCK)
         except zmq.Again:
-            # ZeroMQ looks at news of connections only so often; asking makes it look.
-            if not is_ready(self._dealer, POLLOUT):
-                return False
-            self._dealer.send(message, NOBLOCK)
+            return False
         return True
 
     def receive(self, max_messages: int) -> list[bytes]:
@@ -107,12 +105,18 @@ class ZmqChannel:
 
     def link_events(self) -> list[LinkEvent]:
         """Take what happened to the connection since last asked, in order."""
-        return self._link.take()
+        events = self._link.take()
+        if events:
+            # ZeroMQ looks at its own news only so often. Without this look, what is sent right
+            # after UP could still go into the end of the connection that was lost.
+            is_ready(self._dealer, POLLOUT)
+            self._is_up = events[-1] is LinkEvent.UP
+        return events
 
     def close(self) -> None:
         """Close at once; may be called again."""
-        if not self._closed:
-            self._closed = True
+        if not self.closed:
+            self.closed = True
             self._link.close()
             self._dealer.close()
 
@@ -128,7 +132,7 @@ class ZmqDialer:
     def __init__(self, settings: LinkSettings | None = None) -> None:
         self._settings = settings or LinkSettings()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
-        self._channels: weakref.WeakSet[ZmqChannel] = weakref.WeakSet()
+        self._channels: list[ZmqChannel] = []
 
     def dial(self, address: str) -> ZmqChannel:
         """Start connecting to a node; returns at once.
@@ -137,11 +141,12 @@ class ZmqDialer:
             TransportError: not an address.
         """
         channel = ZmqChannel(self._context, address, self._settings)
-        self._channels.add(channel)
+        self._channels = [one for one in self._channels if not one.closed]
+        self._channels.append(channel)
         return channel
 
     def close(self) -> None:
         """Close every connection still open, and the I/O thread."""
-        for channel in list(self._channels):
+        for channel in self._channels:
             channel.close()
         self._context.term()
