@@ -169,8 +169,13 @@ def remote_of(descriptor: int) -> str:
             host, port = duplicate.getpeername()[:2]
         except OSError:
             return "unknown"
-    host = host.removeprefix("::ffff:")
+    host = plain_host(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def plain_host(host: str) -> str:
+    """Return an IPv4 address as people write it, where a socket for both kinds wraps it."""
+    return host.removeprefix("::ffff:")
 
 
 def _local_process(connection: network.socket) -> str:

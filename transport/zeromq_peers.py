@@ -16,7 +16,7 @@ from transport.framing import (
     size_fault,
 )
 from transport.settings import LinkSettings
-from transport.zeromq_monitor import RefusalReport, StrangerMonitor
+from transport.zeromq_monitor import RefusalReport, StrangerMonitor, plain_host
 from transport.zeromq_socket import NOBLOCK, bind, connect, new_socket
 
 
@@ -135,6 +135,6 @@ class ZmqPeers:
 
 def _remote(part: zmq.Frame) -> str:
     try:
-        return str(part.get("Peer-Address"))
+        return plain_host(str(part.get("Peer-Address")))
     except zmq.ZMQError:
         return "unknown"
