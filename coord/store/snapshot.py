@@ -7,21 +7,14 @@ rows, or as many as make up the chunk size.
 """
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from typing import TypeVar
-from zlib import crc32
-
-import msgspec
 
 from coord.model import Cause, KeyValue
 from coord.store.blocks import (
-    BLOCK_HEADER,
-    MAGIC,
     UNDO_CAUSE_SHIFT,
     UNDO_DELETE,
     UNDO_MORE,
     Block,
-    End,
     Head,
     KeyRows,
     LeaseRows,
@@ -30,6 +23,7 @@ from coord.store.blocks import (
     UndoRows,
     WriterRows,
 )
+from coord.store.blockstream import BlockWriter
 from coord.store.history import CHUNK_REVISIONS, Change, Record
 from coord.store.once import WriterState
 from coord.store.scan import FrozenScan
@@ -50,8 +44,7 @@ class Snapshot(Iterator[bytes]):
     def __init__(self, state: State, chunk_bytes: int) -> None:
         self._state = state
         self._chunk_bytes = chunk_bytes
-        self._hasher = blake2b(digest_size=32)
-        self._count = 0
+        self._writer = BlockWriter()
         space = state.space
         self.revision = space.revision
         self.applied_index = state.applied_index
@@ -77,13 +70,7 @@ class Snapshot(Iterator[bytes]):
         if block is None:
             self.close()
             raise StopIteration
-        payload = msgspec.msgpack.encode(block)
-        chunk = BLOCK_HEADER.pack(len(payload), crc32(payload)) + payload
-        if not self._count:
-            chunk = MAGIC + chunk
-        self._count += 1
-        self._hasher.update(chunk)
-        return chunk
+        return self._writer.encode(block)
 
     def close(self) -> None:
         """Give the snapshot up, or end it; the store stops keeping anything for it."""
@@ -115,7 +102,7 @@ class Snapshot(Iterator[bytes]):
             yield KeyRows(kvs)
         for undos in self._packed(self._undos(), _undo_bytes):
             yield UndoRows(undos)
-        yield End(self._count, self._hasher.digest())
+        yield self._writer.end()
 
     def _packed(self, rows: Iterator[V], size_of: Callable[[V], int]) -> Iterator[list[V]]:
         """Group rows into blocks, by what they are and not by when they are asked for."""
