@@ -107,9 +107,9 @@ class SimulatedFile:
             self._disk.enter("write", self._name, self._life)
             self._disk.take_space(offset + len(data) - self.size_bytes)
         except OSError:
-            half = len(data) // 2
-            if half:
-                self._change(offset, data[:half])
+            # A write cut short ends between sectors, as page-wise kernels do it.
+            stop = (offset + len(data) // 2) // SECTOR_BYTES * SECTOR_BYTES
+            self._change(offset, data[: max(0, stop - offset)])
             raise
         self._change(offset, data)
 

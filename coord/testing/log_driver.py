@@ -98,14 +98,14 @@ class LogDriver:
         del self.settled[:-1]
 
     def check(self) -> None:
-        """Open what a crash left, and see that the log goes on from there."""
+        """Open what a crash left, see that the log goes on from there, and survives the worst."""
         self.open()
         assert self.wal is not None
         assert not [name for name in self.disk.list() if name.endswith(".tmp")]
         term = self.model.hard_state.term + 1
         more = entry(self.wal.log.last_index + 1, term)
         self.write(write(1, more, term=term))
-        self.wal.close()
+        self.disk.crash(lambda low, _high: low)
         assert reopen(self.disk).entries[-1] == more
 
 

@@ -84,6 +84,8 @@ class Wal:
 
 
 def _open(disk: Disk, identity: Identity, settings: LogSettings) -> Wal:
+    # A process that died between a rename and its sync left a name that only looks durable.
+    disk.sync_directory()
     for name in disk.list():
         if name.endswith(_TEMPORARY_SUFFIX):
             disk.remove(name)
