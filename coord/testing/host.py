@@ -83,9 +83,10 @@ class Ports:
 
 
 P = TypeVar("P", bound=Process)
+M = TypeVar("M", bound=Machine)
 
 
-class Host(Generic[P]):
+class Host(Generic[P, M]):
     """A machine in the world."""
 
     def __init__(
@@ -94,10 +95,10 @@ class Host(Generic[P]):
         schedule: Schedule,
         network: MemoryNetwork,
         checks: RaftChecks,
-        machine: Machine,
+        machine: M,
         pace: float,
         build: Callable[[Ports], P],
-        observe: Callable[["Host[P]"], None],
+        observe: Callable[["Host[P, M]"], None],
     ) -> None:
         """Set up a machine that is switched off.
 

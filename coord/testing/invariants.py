@@ -98,6 +98,7 @@ class RaftChecks:
         """Every committed entry, from index 1 on: what really happened."""
         self.truncations = 0
         self.installs = 0
+        self.saves = 0
 
     @property
     def committed(self) -> int:

@@ -31,7 +31,7 @@ class Nemesis:
         self,
         schedule: Schedule,
         network: MemoryNetwork,
-        hosts: Sequence[Host[Any]],
+        hosts: Sequence[Host[Any, Any]],
         client_names: Iterable[str],
     ) -> None:
         self.struck: Counter[str] = Counter()
@@ -94,7 +94,7 @@ class Nemesis:
             host.fill_disk(True)
             self._later(blow.last_ms, lambda: host.fill_disk(False))
 
-    def _target(self, target: int) -> Host[Any]:
+    def _target(self, target: int) -> Host[Any, Any]:
         if target != LEADER:
             return self._hosts[target]
         cores = [(host.process.core, host) for host in self._hosts if host.process is not None]
@@ -110,7 +110,7 @@ class Nemesis:
 
     # --- crashes ----------------------------------------------------------------------------
 
-    def _crash_soon(self, host: Host[Any], blow: Crash) -> None:
+    def _crash_soon(self, host: Host[Any, Any], blow: Crash) -> None:
         if not host.up:
             return
         host.point.arm(blow.effects, carried_out=self._luck.random() < 0.5)
@@ -119,13 +119,13 @@ class Nemesis:
         self._later(blow.effects * 10 + 50, lambda: host.crash() if host.point is point else None)
         self._later(blow.effects * 10 + 50 + blow.down_ms, host.start)
 
-    def _crash(self, host: Host[Any], down_ms: float) -> None:
+    def _crash(self, host: Host[Any, Any], down_ms: float) -> None:
         host.crash()
         self._later(down_ms, host.start)
 
     # --- partitions -------------------------------------------------------------------------
 
-    def _part(self, blow: Partition, host: Host[Any]) -> None:
+    def _part(self, blow: Partition, host: Host[Any, Any]) -> None:
         target = self._hosts.index(host)
         stages = cut_links(blow, target, len(self._hosts))
         each_ms = blow.last_ms / len(stages)

@@ -170,7 +170,7 @@ class RaftWorld:
         self.network = MemoryNetwork(self.schedule, luck, weather_of(swarm))
         self._luck = self.schedule.stream("load")
         every = self._luck.choice((5, 20, 100))
-        self.hosts: list[Host[RaftProcess]] = []
+        self.hosts: list[Host[RaftProcess, PlainMachine]] = []
         for number in range(1, swarm.nodes + 1):
             machine = PlainMachine(
                 self.schedule, f"{number}", swarm.sync_min_ms, swarm.sync_mean_ms
@@ -235,7 +235,7 @@ class RaftWorld:
                 payloads.append(b"%d" % self._proposed + b"." * self._luck.choice((0, 50)))
             self._luck.choice(leaders).act(lambda process: process.propose(tuple(payloads)))
 
-    def _observe(self, host: Host[RaftProcess]) -> None:
+    def _observe(self, host: Host[RaftProcess, PlainMachine]) -> None:
         process = host.process
         assert process is not None
         self.checks.applied(host.id, process.applied, process.state)

@@ -21,6 +21,7 @@ from coord.requests import (
     LeaseGrant,
     OpenWriter,
     Reply,
+    SetAlarm,
     WriteOp,
     WriterReply,
 )
@@ -65,6 +66,8 @@ class Replay:
         self.repeated = 0
         """Writes that came again and were answered from the record."""
         self.compactions: set[int] = set()
+        self.alarms = 0
+        """How often a member's alarm was raised."""
         self.refused_late = 0
         """Writes that came again after their record was gone."""
         self.chosen: int = 0
@@ -139,6 +142,7 @@ class Replay:
             reply = store.apply(op, self._choose(op))
         if isinstance(op, Compact) and not isinstance(reply, ErrorReply):
             self.compactions.add(op.revision)
+        self.alarms += isinstance(op, SetAlarm) and op.raised
         self._collect(before)
         effect = Effect(self._index, op, reply, before, store.revision, store.time_ms)
         self.effects.setdefault((writer, number), []).append(effect)

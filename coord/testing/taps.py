@@ -17,7 +17,7 @@ from coord.raft.messages import (
     Written,
 )
 from coord.testing.invariants import CoreView, RaftChecks
-from coord.wal.port import Completion, Recovered, Storage
+from coord.wal.port import Completion, Recovered, SnapshotSaved, Storage
 from transport.base import ClientListener, PeerTransport, SendResult
 
 Note = Callable[[str, bytes], None]
@@ -200,6 +200,8 @@ class TappedStorage:
         for completion in done:
             if isinstance(completion, Written):
                 self._checks.write_done(self._node, completion.ticket)
+            elif isinstance(completion, SnapshotSaved):
+                self._checks.saves += 1
             elif isinstance(completion, SnapshotInstalled):
                 self._checks.install_done(self._node, completion.meta, completion.accepted)
         return done

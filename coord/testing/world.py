@@ -58,7 +58,7 @@ class World:
                 reconnect_ms=20,
             ),
         )
-        self.hosts: list[Host[Node]] = [self._host(number) for number in numbers]
+        self.hosts: list[Host[Node, WalMachine]] = [self._host(number) for number in numbers]
         addresses = [client_address(number) for number in numbers]
         self.clients = [
             SimClient(f"c{n}", self.schedule, self.network, addresses, swarm, self.history)
@@ -170,9 +170,9 @@ class World:
         behind = [client.name for client in self.clients if client.watches_behind(1 << 60)]
         return "; ".join(told) + f"; watches of {behind}"
 
-    def _host(self, number: int) -> Host[Node]:
+    def _host(self, number: int) -> Host[Node, WalMachine]:
         swarm = self.swarm
-        holder: list[Host[Any]] = []
+        holder: list[Host[Any, Any]] = []
         machine = WalMachine(
             self.schedule,
             Identity(CLUSTER, NodeId(number)),
@@ -206,7 +206,7 @@ class World:
         holder.append(host)
         return host
 
-    def _observe(self, host: Host[Node]) -> None:
+    def _observe(self, host: Host[Node, WalMachine]) -> None:
         node = host.process
         assert node is not None
         self.store_checks.observe(host.id, node, self.schedule.now_ms)
