@@ -6,6 +6,7 @@ was told; every watcher saw every revision once, in order.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -46,7 +47,9 @@ def violations(
     broken: list[str] = []
     for writer in writers:
         broken.extend(_of_writer(writer, store))
-    known = {key for writer in writers for key in (*writer.acknowledged, *writer.unknown)}
+    known = {
+        key for writer in writers for key in (*writer.acknowledged, *writer.unknown, *writer.undone)
+    }
     broken.extend(
         f"{key!r} is there, yet no put of it was ever made" for key in store.keys() - known
     )
@@ -81,7 +84,7 @@ def _of_watcher(watcher: WatcherRecord, truth: Sequence[tuple[int, bytes]]) -> l
         return []
     missed = len(set(truth) - set(seen))
     repeated = len(seen) - len(set(seen))
-    disorder = sum(1 for a, b in zip(seen, seen[1:], strict=False) if b[0] <= a[0])
+    disorder = sum(1 for a, b in pairwise(seen) if b[0] <= a[0])
     invented = len(set(seen) - set(truth))
     return [f"{missed} missed, {repeated} repeated, {disorder} out of order, {invented} invented"]
 
@@ -97,6 +100,6 @@ def resume_gaps_ms(kills_s: Sequence[float], writers: Sequence[WriterRecord]) ->
     gaps = []
     for kill, until in zip(kills_s, [*kills_s[1:], float("inf")], strict=True):
         moments = [kill, *(moment for moment in answers if kill < moment <= until)]
-        pairs = zip(moments, moments[1:], strict=False)
+        pairs = pairwise(moments)
         gaps.append(max((later - sooner for sooner, later in pairs), default=float("inf")) * 1000)
     return gaps
