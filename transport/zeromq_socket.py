@@ -23,6 +23,7 @@ POLLIN = int(zmq.POLLIN)
 POLLOUT = int(zmq.POLLOUT)
 
 _TTL_UNIT_MS = 100  # what ZMTP counts a heart-beat's time to live in
+_PORT_MAX = 65535
 _LISTEN_BACKLOG = 1024  # a thousand clients may come back in the same instant
 
 
@@ -87,6 +88,10 @@ def connect(joined: zmq.Socket[bytes], address: str) -> None:
 
 @contextlib.contextmanager
 def _faults_named(what: str, address: str) -> Iterator[None]:
+    port = address.rpartition(":")[2]
+    if address.startswith("tcp://") and port.isdigit() and int(port) > _PORT_MAX:
+        # ZeroMQ would quietly take the number's low sixteen bits.
+        raise TransportError(f"cannot {what} {address!r}: a port is at most {_PORT_MAX}")
     try:
         yield
     except (zmq.ZMQError, UnicodeError) as error:
