@@ -16,8 +16,8 @@ $(VENV)/.stamp: requirements-dev.lock pyproject.toml .ci/set-up
 	@VENV=$(VENV) PYTHON="$(PYTHON)" .ci/set-up
 	@touch $@
 
-demo: $(VENV)/.stamp ## a three-node cluster that loses its leader while a client writes
-	$(BIN)/python examples/demo.py
+demo: $(VENV)/.stamp ## a search index built on three nodes while the leader and a worker are killed
+	$(BIN)/coord demo index
 
 test: $(VENV)/.stamp ## all tests but the slow ones
 	$(BIN)/python -m pytest -q

@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from workers.registry import JobContext, Registry
@@ -44,7 +43,7 @@ def hang(context: JobContext, *, started: str) -> None:
     Path(started).write_text(str(os.getpid()))
     context.report(1, 0, "hanging")
     while True:
-        time.sleep(3600)
+        signal.pause()
 
 
 @registry.job("die-once")

@@ -158,8 +158,7 @@ async def test_a_job_is_killed_when_the_session_it_runs_under_is_lost(
         for lease in cluster.leases():
             await client.revoke(lease)
         cluster.notice_lost_sessions()
-        while cluster.leases() == []:
-            await asyncio.sleep(0)
+        await until(client, held=1)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
 
