@@ -207,7 +207,13 @@ class SnapshotShelf:
     def _begin_save(self, meta: SnapshotMeta) -> _Saving:
         name = self._new_name(meta)
         file = self._disk.create(f"{name}.tmp")
-        return _Saving(meta, name, file, SnapshotWriter(file, self._identity.cluster, meta))
+        try:
+            writer = SnapshotWriter(file, self._identity.cluster, meta)
+        except OSError:
+            file.close()
+            self._disk.remove(f"{name}.tmp")
+            raise
+        return _Saving(meta, name, file, writer)
 
     def _begin_receive(self, meta: SnapshotMeta) -> _Receiving:
         name = self._new_name(meta)
