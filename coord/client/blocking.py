@@ -191,6 +191,7 @@ class Client:
     status = _portal_method(aio.Client.status)
     statuses = _portal_method(aio.Client.statuses)
     hash_state = _portal_method(aio.Client.hash_state)
+    snapshot_part = _portal_method(aio.Client.snapshot_part)
     transfer_leader = _portal_method(aio.Client.transfer_leader)
     watch = _portal_watch(aio.Client.watch)
 

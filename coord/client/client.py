@@ -40,6 +40,8 @@ from coord.requests import (
     PutReply,
     RangeReply,
     ReadOp,
+    SnapshotNext,
+    SnapshotPartReply,
     SortOrder,
     SortTarget,
     Status,
@@ -374,6 +376,19 @@ class Client:
         """Ask one node for the hash of its store at its applied index."""
         reply = await self._read(HashState(), timeout_ms, serializable=True, endpoint=endpoint)
         return cast(HashReply, reply)
+
+    async def snapshot_part(
+        self, snapshot: int = 0, endpoint: str | None = None, *, timeout_ms: float | None = None
+    ) -> SnapshotPartReply:
+        """Take the next part of a snapshot of one node's store; 0 starts one.
+
+        A part is handed out once: after a lost answer the parts do not fit and their end says so.
+        """
+        request = SnapshotNext(snapshot)
+        reply = await self._read(
+            request, timeout_ms, serializable=bool(snapshot), endpoint=endpoint
+        )
+        return cast(SnapshotPartReply, reply)
 
     async def transfer_leader(
         self, target: int = 0, *, timeout_ms: float | None = None

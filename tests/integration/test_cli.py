@@ -210,3 +210,37 @@ def _is_zombie(pid: int | None) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_a_new_cluster_begins_with_what_was_saved(
+    cluster: LocalProcesses, coord: Coord, tmp_path: Path
+) -> None:
+    lease = coord("lease", "grant", "600").stdout.split()[1]
+    coord("put", "saved/a", "1", "--lease", lease)
+    file = tmp_path / "backup.snap"
+    assert coord("snapshot", "save", str(file)).returncode == 0
+    coord("put", "saved/b", "too late")
+    base_port = free_base_port(3)
+    peers = {f"n{i}": f"tcp://127.0.0.1:{base_port + 10 * i + 1}" for i in (1, 2, 3)}
+    members = ",".join(f"{name}={peer}" for name, peer in peers.items())
+    for name in peers:
+        folder = str(tmp_path / "data" / name)
+        made = coord(
+            *("snapshot", "restore", str(file), "--name", name, "--data-dir", folder),
+            *("--initial-cluster", members),
+        )
+        assert made.returncode == 0, made.stderr
+    with started_cluster(tmp_path, base_port=base_port) as again:
+        restored = Coord(again.endpoints)
+        found = json.loads(restored("get", "saved/", "--prefix", "-w", "json").stdout)
+        assert [kv["key"] for kv in found["kvs"]] == ["c2F2ZWQvYQ=="]
+        assert found["header"]["revision"] > 1_000_000_000
+        assert lease in restored("lease", "list").stdout
+        assert restored("get", "saved/a", "--rev", "5").returncode == 1
+        assert restored("put", "saved/b", "2").returncode == 0
+        shown = json.loads(restored("status", "-w", "json").stdout)
+        assert [each["Status"]["keys"] for each in shown] == [found_keys(restored)] * 3
+
+
+def found_keys(coord: Coord) -> int:
+    return int(coord("get", "", "--prefix", "--count-only").stdout)
