@@ -402,3 +402,16 @@ def test_an_answer_nobody_waits_for_any_more_is_dropped() -> None:
     ((_, frame),) = bench.writes()
     bench.acknowledge(A, frame)
     assert there.reply is not None
+
+
+def test_an_answer_said_to_be_lost_leaves_it_maybe_done_whatever_is_refused_later() -> None:
+    bench = started(A, B, timeout_ms=1_000)
+    (answer,) = bench.write(Put(b"k"))
+    ((_, frame),) = bench.writes()
+    bench.acknowledge(A, frame, ErrorReply(ErrorCode.LOST_ANSWER))
+    for _ in range(300):
+        for address, again in bench.writes():
+            numbers = (again.writer, again.first_seq, 1)
+            bench.receive(address, rejected(numbers, ErrorCode.NO_LEADER))
+        bench.pass_ms(5)
+    assert isinstance(answer.error, MaybeDone)
