@@ -14,6 +14,7 @@ from coord.store.machine import Store
 from coord.wal.port import SnapshotSaved, Storage
 
 _BACKLOG_BYTES_MAX = 8 * 1024 * 1024  # handed over and not yet written
+_RETRY_LOG_BYTES = 8 * 1024 * 1024  # more log before a snapshot that found no room is tried again
 
 
 class Saving:
@@ -30,6 +31,7 @@ class Saving:
         self._meta: SnapshotMeta | None = None
         self._slices: Iterator[bytes] | None = None
         self._held: bytes | None = None
+        self._retry_log_bytes = 0
 
     @property
     def busy(self) -> bool:
@@ -67,7 +69,8 @@ class Saving:
         """
         if self._meta is not None or index <= self._newest_index:
             return False
-        grown = self._storage.log_bytes >= self._settings.snapshot_log_bytes
+        enough = max(self._settings.snapshot_log_bytes, self._retry_log_bytes)
+        grown = self._storage.log_bytes >= enough
         if not grown and self._wanted_index <= self._newest_index:
             return False
         self._meta = SnapshotMeta(index, term, membership)
@@ -87,9 +90,15 @@ class Saving:
             self._slices = None
 
     def saved(self, saved: SnapshotSaved) -> None:
-        """Note that a snapshot is durable."""
-        self._newest, self._size_bytes = saved.meta, saved.size_bytes
+        """Note that a snapshot is durable; or, by size 0, that there was no room for it."""
         self._meta = None
+        if saved.size_bytes == 0:
+            # Not at once again on a full disk: when the log has grown some more.
+            self._retry_log_bytes = self._storage.log_bytes + _RETRY_LOG_BYTES
+            self._wanted_index = 0
+            return
+        self._retry_log_bytes = 0
+        self._newest, self._size_bytes = saved.meta, saved.size_bytes
 
     def abandon(self) -> None:
         """Give up the snapshot being written: the store it came from was replaced."""

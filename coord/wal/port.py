@@ -38,7 +38,11 @@ class Recovered:
 
 @attrs.frozen
 class SnapshotSaved:
-    """The node's own snapshot is durable and named by the log; older files may go."""
+    """The node's own snapshot is durable and named by the log; older files may go.
+
+    `size_bytes` 0: it was not saved (no space, or overtaken by an installed one) and nothing of
+    it is left; the snapshot before it still stands.
+    """
 
     meta: SnapshotMeta
     size_bytes: int
