@@ -15,6 +15,7 @@ import click
 
 from coord.cli.exits import HELP, ExitCode, exit_code
 from coord.errors import CoordError
+from coord.version import VERSION
 
 EXTENSIONS = "coord.commands"
 
@@ -103,7 +104,7 @@ def _complain(message: str) -> None:
 
 
 @click.command(cls=CommandLine, name="coord", epilog=HELP)
-@click.version_option(package_name="coord")
+@click.version_option(VERSION, prog_name="coord")
 def main() -> None:
     """Run and use a coord cluster.
 

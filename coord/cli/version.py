@@ -1,12 +1,12 @@
 """`coord version`: what is installed."""
 
 import platform
-from importlib.metadata import version as installed_version
 
 import click
 
 from coord.cli.output import Format, print_json, print_table, write_out
 from coord.frames import PROTOCOL_VERSION
+from coord.version import VERSION
 
 
 @click.command(name="version")
@@ -20,7 +20,7 @@ def version(form: Format) -> None:
         coord version -w json
     """
     found = {
-        "coord": installed_version("coord"),
+        "coord": VERSION,
         "protocol": str(PROTOCOL_VERSION),
         "python": platform.python_version(),
     }

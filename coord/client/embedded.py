@@ -18,7 +18,6 @@ from pathlib import Path
 
 import attrs
 
-import coord
 from coord.client.settings import embedded_home
 from coord.errors import ErrorCode, Misuse, Unavailable
 
@@ -139,7 +138,7 @@ def _command(place: EmbeddedPlace) -> list[str]:
 def _environment() -> dict[str, str]:
     """Return the node's environment: this same code, with its assertions on."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONOPTIMIZE"}
-    source = str(Path(coord.__file__).parent.parent)
+    source = str(Path(__file__).resolve().parents[2])
     others = environment.get("PYTHONPATH")
     environment["PYTHONPATH"] = f"{source}{os.pathsep}{others}" if others else source
     return environment

@@ -1,6 +1,9 @@
 """Where files may live, and what the lock may say."""
 
+import tomllib
 from pathlib import Path
+
+from coord.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +60,12 @@ def test_every_package_folder_has_an_init_and_every_package_is_typed(
             folder = path.rpartition("/")[0]
             assert f"{folder}/__init__.py" in known
             assert f"{top}/py.typed" in known
+
+
+def test_the_version_is_the_same_in_the_code_and_in_the_distribution() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == VERSION
+    assert f"## {VERSION} " in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_lock_pins_exactly_and_names_no_place_to_fetch_from(project_files: list[str]) -> None:

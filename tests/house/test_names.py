@@ -7,6 +7,8 @@ from typing import Any
 
 EMPTY_WORDS = {"util", "utils", "helper", "helpers", "manager", "managers", "misc", "common"}
 DOCSTRING_LINES_MAX = 15
+# A file format, byte by byte, belongs where the code that writes it is.
+FORMATS = {"coord/wal/segment.py", "coord/wal/record.py", "coord/wal/items.py"}
 
 
 def test_no_module_is_named_by_an_empty_word(sources: list[Any]) -> None:
@@ -35,7 +37,7 @@ def test_every_module_opens_with_its_purpose(sources: list[Any]) -> None:
         is_marker = PurePosixPath(source.path).name == "__init__.py" and not source.tree.body
         if words is None and not is_marker:
             silent.append(source.path)
-        elif words is not None and len(words.splitlines()) > DOCSTRING_LINES_MAX:
+        elif source.path not in FORMATS and len((words or "").splitlines()) > DOCSTRING_LINES_MAX:
             long.append(source.path)
     assert silent == []
     assert long == []
