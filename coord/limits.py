@@ -36,6 +36,7 @@ WATCHES_PER_CLIENT_MAX = 10_000
 WATCH_WINDOW_BYTES = 8 * MIB  # sent and not yet consumed, per connection; then the watch lags
 WATCH_BATCH_REVISIONS_MAX = 1000  # catch-up reads at most this many revisions at a time
 WATCH_BATCH_BYTES_MAX = 1 * MIB
+WATCH_SILENCE_MS = 30_000  # a client with watches that says nothing for so long is let go
 WATCH_PROGRESS_MS = 10_000  # an idle watch learns the revision it is complete up to
 
 # --- history ----------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ class Node:
         now_ms = self._clock.now_ms()
         if self._applying.backlog or self._saving.can_go_on or self._more_to_tidy:
             return now_ms
-        if self._streams.lagging:
+        if self._streams.can_move(self.store):
             return now_ms + _LAGGING_WAKE_MS
         wake_ms = self._last_tick_ms + self._settings.tick_ms
         retry_ms = self._reads.next_wake_ms()
@@ -258,6 +258,7 @@ class Node:
         if before == 0 or before // _INTRODUCE_TICKS != self._ticks // _INTRODUCE_TICKS:
             self._introduce()
             self._writes.expire(now_ms)
+            self._streams.let_go_silent(now_ms)
         self._do_chores(now_ms)
 
     def _introduce(self) -> None:

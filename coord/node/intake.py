@@ -82,13 +82,15 @@ class Intake:
             elif type(frame) is ReadFrame:
                 self._take_read(route, frame.request, frame.serializable, frame.ops, now_ms)
             elif type(frame) is WatchCredit:
+                self._streams.heard(route, now_ms)
                 self._streams.credit(route, frame.consumed_bytes)
             elif type(frame) is WatchCreate:
-                self._streams.create(route, frame, store)
+                self._streams.create(route, frame, store, now_ms)
             elif type(frame) is WatchCancel:
                 self._streams.cancel(route, frame.watch)
             else:
                 assert type(frame) is Hello
+                self._streams.heard(route, now_ms)
                 self._greet(route, frame, store)
         return len(arrived)
 

@@ -57,6 +57,7 @@ class _Watch:
 class _Stream:
     """All watches of one connection and how far its client has consumed."""
 
+    heard_ms: float
     watches: dict[int, _Watch] = attrs.field(factory=dict)
     sent_bytes: int = 0
     consumed_bytes: int = 0
@@ -81,18 +82,24 @@ class Streams:
         """Watches held."""
         return sum(len(stream.watches) for stream in self._streams.values())
 
-    @property
-    def lagging(self) -> bool:
-        """Whether some watch could be moved on by pump()."""
-        return any(self._has_room(self._streams[route]) for route, _ in self._lagging)
+    def can_move(self, store: Store) -> bool:
+        """Whether pump() could move some watch on: it lags and its client has room."""
+        for route, watch in self._lagging:
+            stream = self._streams[route]
+            behind = stream.watches[watch].next_revision <= store.revision + 1
+            if behind and self._has_room(stream):
+                return True
+        return False
 
-    def create(self, route: bytes, wish: WatchCreate, store: Store) -> None:
+    def create(self, route: bytes, wish: WatchCreate, store: Store, now_ms: float) -> None:
         """Start a watch, or refuse it with a WatchCanceled naming the reason."""
-        stream = self._streams.setdefault(route, _Stream())
-        if wish.watch in stream.watches:
-            # The same number again is the client repeating itself after a lost answer.
-            self._end(route, wish.watch)
-            stream = self._streams.setdefault(route, _Stream())
+        if route not in self._streams and len(self._streams) >= self._settings.clients_max:
+            detail = f"{self._settings.clients_max} clients have watches here already"
+            self._refuse(route, wish.watch, ErrorCode.TOO_MANY_REQUESTS, detail)
+            return
+        stream = self._streams.setdefault(route, _Stream(now_ms))
+        # The same number again is the client repeating itself after a lost answer.
+        self._end(route, wish.watch)
         if len(stream.watches) >= self._settings.watches_per_client_max:
             most = self._settings.watches_per_client_max
             self._refuse(route, wish.watch, ErrorCode.TOO_MANY_WATCHES, f"at most {most}")
@@ -123,6 +130,23 @@ class Streams:
             stream.consumed_bytes = max(
                 stream.consumed_bytes, min(consumed_bytes, stream.sent_bytes)
             )
+
+    def heard(self, route: bytes, now_ms: float) -> None:
+        """Note a sign of life from a client."""
+        stream = self._streams.get(route)
+        if stream is not None:
+            stream.heard_ms = now_ms
+
+    def let_go_silent(self, now_ms: float) -> None:
+        """End the watches of clients that have said nothing for too long.
+
+        They are told: one that was only stopped for a while makes its watches anew.
+        """
+        since_ms = now_ms - self._settings.watch_silence_ms
+        for route in [route for route, s in self._streams.items() if s.heard_ms < since_ms]:
+            for watch in list(self._streams[route].watches):
+                self._refuse(route, watch, ErrorCode.TIMED_OUT, "the client was silent")
+            self.drop(route)
 
     def drop(self, route: bytes) -> None:
         """Forget a connection that is gone, and its watches."""
