@@ -141,12 +141,12 @@ class Director:
         if view.builder and builders[-1:] != [view.builder]:
             builders.append(view.builder)
         if view.plan is not None and 3 * len(view.done) >= view.plan.batches:
-            await self._kill_worker(view)
+            await self._kill_worker(client, view)
             await self._kill_leader(client)
         survivors = set(self._workers) - {self._losses.worker}
         return view.published is not None and survivors <= view.received.keys()
 
-    async def _kill_worker(self, view: View) -> None:
+    async def _kill_worker(self, client: aio.Client, view: View) -> None:
         """Kill the chosen worker, once, at a moment when it holds a job."""
         if self._losses.worker or self._settings.victim == "none" or len(self._workers) < 2:
             return
@@ -155,10 +155,17 @@ class Director:
         chosen = [name for name in holders if (name == view.builder) is builder_wanted]
         if not chosen:
             return
-        self._losses.worker = chosen[0]
-        await self._processes.kill(chosen[0])
+        name = chosen[0]
+        # The mirror is a little late. Frozen, the worker can complete nothing while we make sure.
+        self._processes.freeze(name)
+        held = await client.get(keys.QUEUE + f"held/{name}/".encode(), prefix=True)
+        if not held.kvs:
+            self._processes.thaw(name)
+            return
+        self._losses.worker = name
+        await self._processes.kill(name)
         role = "builder and worker" if builder_wanted else "worker"
-        self._display.say(f"killed -9: {role} {chosen[0]}, after {len(view.done)} batches")
+        self._display.say(f"killed -9: {role} {name}, after {len(view.done)} batches")
 
     async def _kill_leader(self, client: aio.Client) -> None:
         """Kill the node that leads, once, and start it again."""

@@ -22,6 +22,7 @@ from workers.demo.index import keys
 from workers.demo.index.builder import APP, PAUSE_S, BuildSettings, build_when_elected
 from workers.demo.index.receiver import receive
 from workers.settings import Tally, WorkerSettings
+from workers.signals import stop_on_signal
 from workers.worker import Worker
 
 TTL_MS = 3_000
@@ -37,7 +38,6 @@ def main(arguments: list[str]) -> None:
 
 
 async def _serve(endpoints: str, settings: BuildSettings) -> None:
-    loop = asyncio.get_running_loop()
     async with aio.connect(endpoints) as client:
         worker = Worker(
             client,
@@ -51,14 +51,11 @@ async def _serve(endpoints: str, settings: BuildSettings) -> None:
         )
         ending = asyncio.Event()
 
-        def on_term() -> None:
-            if ending.is_set():
-                os._exit(128 + signal.SIGTERM)
+        def stop() -> None:
             ending.set()
             worker.stop()
 
-        loop.add_signal_handler(signal.SIGTERM, on_term)
-        loop.add_signal_handler(signal.SIGINT, on_term)
+        stop_on_signal(stop)
         async with asyncio.TaskGroup() as group:
             others = [
                 group.create_task(_take_part(client, settings)),

@@ -79,6 +79,14 @@ class Processes:
         process.kill()
         await process.wait()
 
+    def freeze(self, name: str) -> None:
+        """Stop a program where it stands, until it is killed or thawed."""
+        _send(self._running[name], signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen program go on."""
+        _send(self._running[name], signal.SIGCONT)
+
     async def stop(self, names: Sequence[str] | None = None) -> None:
         """Send TERM to programs (all when none are named), KILL to those that take too long."""
         chosen = list(self._running) if names is None else [n for n in names if n in self._running]

@@ -1,0 +1,40 @@
+"""A queue that loses nothing: a worker dies with an item in its hands, another completes it."""
+
+import asyncio
+
+from coord import aio
+from recipes.consumer import Consumer
+from recipes.errors import StaleClaim
+from recipes.queue import Queue
+
+
+async def main() -> None:
+    async with aio.connect() as client:
+        await client.delete("examples/queue/", prefix=True)
+        queue = Queue(client, "examples/queue/")
+        for body in ("one", "two", "three"):
+            await queue.put(body)
+
+        careless = await client.session(ttl_ms=5000)
+        async with Consumer(queue, careless, "careless") as consumer:
+            lost = (await consumer.take())[0]
+            print("careless holds", lost.body.decode())
+            await careless.close()  # it "dies": the item is back in its place
+
+            async with (
+                client.session(ttl_ms=5000) as session,
+                Consumer(queue, session, "careful") as careful,
+            ):
+                for item in await careful.take(10):
+                    await careful.complete(item, {"length": len(item.body)})
+                    print("careful completed", item.body.decode(), "attempt", item.attempt)
+
+            try:
+                await consumer.complete(lost, "late")
+            except StaleClaim:
+                print("the late completion was refused")
+        counts = await queue.counts()
+        print(counts.done, "done,", counts.ready, "waiting")
+
+
+asyncio.run(main())

@@ -1,0 +1,64 @@
+"""Every example runs as it stands and prints what it should, twice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+PRINTED = {
+    "01_put_get.py": """\
+hello
+True False
+good day
+""",
+    "02_watch.py": """\
+at start {'rate': '100'}
+set rate 250
+set host 10.0.0.7
+gone host (deleted)
+at end {'rate': '250'}
+""",
+    "03_election.py": """\
+elected: first
+first may write: True
+elected: second, with a greater token: True
+first may write: False
+""",
+    "04_queue.py": """\
+careless holds one
+careful completed one attempt 2
+careful completed two attempt 1
+careful completed three attempt 1
+the late completion was refused
+3 done, 0 waiting
+""",
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_an_example_prints_what_it_should_however_often_it_is_run(
+    name: str, environment: dict[str, str]
+) -> None:
+    for _ in range(2):
+        ran = subprocess.run(
+            [sys.executable, str(EXAMPLES / name)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (ran.stdout, ran.stderr, ran.returncode) == (PRINTED[name], "", 0)
+
+
+def test_every_example_is_run() -> None:
+    assert sorted(path.name for path in EXAMPLES.glob("[0-9]*.py")) == sorted(PRINTED)
+
+
+def test_every_example_fits_on_a_page() -> None:
+    for path in EXAMPLES.glob("*.py"):
+        assert len(path.read_text().splitlines()) <= 60, path.name
