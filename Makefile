@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SEEDS ?= 1000
 SECONDS ?= 60
-PATHS := coord transport recipes workers tests examples
+PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim bench bench-etcd bench-memory bench-scale bench-profile
@@ -58,7 +58,7 @@ fuzz: $(VENV)/.stamp ## hypothesis with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -m "slow or not slow" -k "fuzz or property or random"
 
 examples: $(VENV)/.stamp ## run every example
-	@set -e; for file in examples/*.py; do echo "== $$file"; timeout 120 $(BIN)/python $$file; done
+	@set -e; for file in $(wildcard examples/*.py); do echo "== $$file"; timeout 120 $(BIN)/python $$file; done
 
 wheel: $(VENV)/.stamp ## build the wheel and check what is in it
 	$(BIN)/python .ci/check_wheel.py

@@ -173,8 +173,16 @@ class FrameRejected(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 NodeFrame = (
-    HelloReply | WriteReply | WriteRejected | ReadReply | ReadRejected | WatchCreated
-    | WatchEvents | WatchCanceled | WatchProgress | FrameRejected
+    HelloReply
+    | WriteReply
+    | WriteRejected
+    | ReadReply
+    | ReadRejected
+    | WatchCreated
+    | WatchEvents
+    | WatchCanceled
+    | WatchProgress
+    | FrameRejected
 )
 
 # --- what a log entry holds -------------------------------------------------------------------

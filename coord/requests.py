@@ -265,14 +265,7 @@ WriteOp = (
     | SetAlarm
 )
 ReadOp = (
-    Range
-    | Txn
-    | LeaseTimeToLive
-    | LeaseList
-    | Status
-    | HashState
-    | TransferLeader
-    | SnapshotNext
+    Range | Txn | LeaseTimeToLive | LeaseList | Status | HashState | TransferLeader | SnapshotNext
 )
 
 # --- replies ------------------------------------------------------------------------------------
