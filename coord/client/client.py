@@ -11,13 +11,12 @@ from types import TracebackType
 from typing import Any, cast
 
 from coord.client import ops
+from coord.client.node_calls import NodeCalls
 from coord.client.ops import Text
 from coord.client.pump import Pump
-from coord.client.reads import LEADER
 from coord.client.session import Session
 from coord.client.settings import Settings
 from coord.client.watch import Watch
-from coord.errors import CoordError
 from coord.frames import WatchCreate
 from coord.requests import (
     ClaimReply,
@@ -26,8 +25,6 @@ from coord.requests import (
     Compare,
     DeleteReply,
     GiveBackReply,
-    HashReply,
-    HashState,
     LeaseGrantReply,
     LeaseKeepAlive,
     LeaseKeepAliveReply,
@@ -39,22 +36,15 @@ from coord.requests import (
     LeaseTimeToLiveReply,
     PutReply,
     RangeReply,
-    ReadOp,
-    SnapshotNext,
-    SnapshotPartReply,
     SortOrder,
     SortTarget,
-    Status,
-    StatusReply,
-    TransferLeader,
-    TransferReply,
     TxnOp,
     TxnReply,
     WriteOp,
 )
 
 
-class Client:
+class Client(NodeCalls):
     """A handle on a cluster, for one event loop. Made by `coord.aio.connect`.
 
     Making it touches nothing; the first request connects. `await client` connects now;
@@ -344,77 +334,12 @@ class Client:
             WatchCreate(0, start, end, start_revision, prev_kv, no_put, no_delete, progress)
         )
 
-    # --- the cluster ---
-
-    async def status(
-        self, endpoint: str | None = None, *, timeout_ms: float | None = None
-    ) -> StatusReply:
-        """Ask one node about itself: the one at `endpoint`, or the one this client reads from."""
-        reply = await self._read(Status(), timeout_ms, serializable=True, endpoint=endpoint)
-        return cast(StatusReply, reply)
-
-    async def statuses(
-        self, *, timeout_ms: float | None = None
-    ) -> dict[str, StatusReply | CoordError]:
-        """Ask every known node at once; where one does not answer, the error stands instead."""
-        await self._pump.start()
-        endpoints = self._pump.endpoints()
-        found = await asyncio.gather(
-            *(self.status(endpoint, timeout_ms=timeout_ms) for endpoint in endpoints),
-            return_exceptions=True,
-        )
-        answers: dict[str, StatusReply | CoordError] = {}
-        for endpoint, answer in zip(endpoints, found, strict=True):
-            if not isinstance(answer, (StatusReply, CoordError)):
-                raise answer
-            answers[endpoint] = answer
-        return answers
-
-    async def hash_state(
-        self, endpoint: str | None = None, *, timeout_ms: float | None = None
-    ) -> HashReply:
-        """Ask one node for the hash of its store at its applied index."""
-        reply = await self._read(HashState(), timeout_ms, serializable=True, endpoint=endpoint)
-        return cast(HashReply, reply)
-
-    async def snapshot_part(
-        self, snapshot: int = 0, endpoint: str | None = None, *, timeout_ms: float | None = None
-    ) -> SnapshotPartReply:
-        """Take the next part of a snapshot of one node's store; 0 starts one.
-
-        A part is handed out once: after a lost answer the parts do not fit and their end says so.
-        """
-        request = SnapshotNext(snapshot)
-        reply = await self._read(
-            request, timeout_ms, serializable=bool(snapshot), endpoint=endpoint
-        )
-        return cast(SnapshotPartReply, reply)
-
-    async def transfer_leader(
-        self, target: int = 0, *, timeout_ms: float | None = None
-    ) -> TransferReply:
-        """Ask the cluster to be led by node `target`; 0 lets the leader choose."""
-        return cast(
-            TransferReply, await self._read(TransferLeader(target), timeout_ms, True, LEADER)
-        )
-
     # --- what the face's own parts need ---
 
     async def _write(self, request: WriteOp, timeout_ms: float | None) -> Any:
         if not self._pump.is_running:
             await self._pump.start()
         return await self._pump.write(request, timeout_ms)
-
-    async def _read(
-        self,
-        request: ReadOp,
-        timeout_ms: float | None,
-        serializable: bool = False,
-        endpoint: str | None = None,
-    ) -> Any:
-        if not self._pump.is_running:
-            await self._pump.start()
-        return await self._pump.read(request, timeout_ms, serializable, endpoint or "")
 
     def _keep(self, session: Session, sent_ms: float, lose: Callable[[], None]) -> None:
         self._sessions.add(session)
