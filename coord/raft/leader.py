@@ -97,11 +97,10 @@ class Leader(Behaviour):
     def _check_quorum(self) -> bool:
         active = {self._state.node}
         for progress in self._replication.followers.values():
+            self._replication.snapshots.on_period(progress)
             if progress.is_active:
                 active.add(progress.node)
             progress.is_active = False
-            if progress.state is ProgressState.SNAPSHOT and progress.shipment is None:
-                self._replication.snapshots.ship(progress)  # the shell may have missed the wish
         return quorum.has_quorum(self._state.members.current, active)
 
     # --- proposals -------------------------------------------------------------------------

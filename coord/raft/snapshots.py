@@ -107,18 +107,26 @@ class SnapshotSender:
         return False
 
     def on_tick(self, progress: Progress) -> None:
-        """Repeat a chunk that was lost; give up on a follower that fell silent."""
+        """Repeat a chunk when nothing came back for an election timeout."""
         shipment = progress.shipment
         if shipment is None:
             return
         shipment.idle_ticks += 1
-        if shipment.idle_ticks < self._state.settings.election_ticks:
-            return
-        shipment.idle_ticks = 0
-        if progress.is_active:
+        if shipment.idle_ticks >= self._state.settings.election_ticks:
+            shipment.idle_ticks = 0
             self._want(progress.node, shipment)
-        else:
+
+    def on_period(self, progress: Progress) -> None:
+        """Leave a follower alone that was silent for a whole election timeout.
+
+        For one that was heard, repeat a wish that the shell may have missed.
+        """
+        if progress.state is not ProgressState.SNAPSHOT:
+            return
+        if not progress.is_active:
             self._abandon(progress)
+        elif progress.shipment is None:
+            self.ship(progress)
 
     def _abandon(self, progress: Progress) -> None:
         progress.change(ProgressEvent.ABANDONED)
