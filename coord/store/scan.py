@@ -72,6 +72,9 @@ class FrozenScan(Generic[K, T, V]):
             keys = [key for key in keys if key < high]
         if revived:
             keys = sorted(set(keys + revived))
+        self._low, self.done = high, ended
+        if not self._kept:
+            return list(map(self._freeze, keys, map(self._table.__getitem__, keys)))
         found: list[V] = []
         for key in keys:
             if key not in self._kept:
@@ -80,5 +83,4 @@ class FrozenScan(Generic[K, T, V]):
             kept = self._kept.pop(key)
             if kept is not None:
                 found.append(kept)
-        self._low, self.done = high, ended
         return found

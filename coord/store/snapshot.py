@@ -6,10 +6,12 @@ compaction frees waits until the snapshot is over. A slice fills one block: at m
 rows, or as many as make up the chunk size.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import TypeVar
 
-from coord.model import Cause, KeyValue
+from coord.model import KeyValue
 from coord.store.blocks import (
     UNDO_CAUSE_SHIFT,
     UNDO_DELETE,
@@ -24,14 +26,14 @@ from coord.store.blocks import (
     WriterRows,
 )
 from coord.store.blockstream import BlockWriter
-from coord.store.history import CHUNK_REVISIONS, Change, Record
+from coord.store.history import CHUNK_REVISIONS, Change, Record, plain_cause
 from coord.store.once import WriterState
 from coord.store.scan import FrozenScan
 from coord.store.state import State
 
 CHUNK_BYTES = 256 * 1024
 BLOCK_ROWS = 1000  # small rows end a block too: they cost time, not bytes
-_SCAN_ROWS = 256
+_SLICE_ROWS = 256
 
 K = TypeVar("K", bytes, int)
 T = TypeVar("T")
@@ -92,49 +94,69 @@ class Snapshot(Iterator[bytes]):
 
     def _all_blocks(self) -> Iterator[Block]:
         yield self._head
-        for leases in self._packed(_rows(self._leases), lambda _: 32):
+        for leases in self._packed(_slices(self._leases), lambda rows: [32] * len(rows)):
             yield LeaseRows(leases)
-        for writers in self._packed(_rows(self._writers), _writer_bytes):
+        for writers in self._packed(_slices(self._writers), _writer_sizes):
             yield WriterRows(writers)
-        for origins in self._packed(_rows(self._origins), lambda row: len(row[0]) + len(row[1])):
+        for origins in self._packed(_slices(self._origins), _origin_sizes):
             yield OriginRows(origins)
-        for kvs in self._packed(_rows(self._keys), lambda kv: len(kv.key) + len(kv.value)):
+        for kvs in self._packed(_slices(self._keys), _key_sizes):
             yield KeyRows(kvs)
-        for undos in self._packed(self._undos(), _undo_bytes):
+        for undos in self._packed(self._undo_slices(), _undo_sizes):
             yield UndoRows(undos)
         yield self._writer.end()
 
-    def _packed(self, rows: Iterator[V], size_of: Callable[[V], int]) -> Iterator[list[V]]:
-        """Group rows into blocks, by what they are and not by when they are asked for."""
-        block: list[V] = []
-        size_bytes = 0
-        for row in rows:
-            block.append(row)
-            size_bytes += size_of(row)
-            if size_bytes >= self._chunk_bytes or len(block) == BLOCK_ROWS:
-                yield block
-                block, size_bytes = [], 0
-        if block:
-            yield block
+    def _packed(
+        self, slices: Iterator[list[V]], sizes_of: Callable[[list[V]], list[int]]
+    ) -> Iterator[list[V]]:
+        """Group rows into blocks, by what they are and not by how they were sliced."""
+        rows: list[V] = []
+        sums: list[int] = []  # bytes up to and with each row, since the section began
+        begun = 0  # bytes before the first row of `rows`
+        for piece in slices:
+            total = sums[-1] if sums else begun
+            sums += accumulate(sizes_of(piece), initial=total)
+            del sums[len(rows)]  # `initial` itself
+            rows += piece
+            while rows:
+                cut = min(bisect_left(sums, begun + self._chunk_bytes) + 1, BLOCK_ROWS)
+                if cut > len(rows):
+                    break
+                yield rows[:cut]
+                begun = sums[cut - 1]
+                del rows[:cut], sums[:cut]
+        if rows:
+            yield rows
 
-    def _undos(self) -> Iterator[Undo | bytes]:
+    def _undo_slices(self) -> Iterator[list[Undo | bytes]]:
         """Yield how to undo each change, newest first, back to the compacted revision."""
         oldest = max(self._head.compact_revision, 2)
+        rows: list[Undo | bytes] = []
         for revision in range(self._head.revision, oldest - 1, -1):
-            chunk, at = divmod(revision - self._base, CHUNK_REVISIONS)
-            entry = self._records[chunk][at]
-            assert entry is not None, "history is whole from the compacted revision on"
-            if type(entry) is Record:
-                yield from self._undo_record(entry.changes, revision)
-                continue
-            assert type(entry) is KeyValue
-            before = self._lasting(self._befores[chunk][at], revision)
-            if entry.version and before is None:
-                yield entry.key
+            at = revision - self._base
+            entry = self._records[at // CHUNK_REVISIONS][at % CHUNK_REVISIONS]
+            before = self._befores[at // CHUNK_REVISIONS][at % CHUNK_REVISIONS]
+            if type(entry) is KeyValue:
+                is_new = before is None and entry.version
+                rows.append(entry.key if is_new else self._undo_plain(entry, before))
             else:
-                what = UNDO_DELETE * (not entry.version)
-                cause = Cause.WRITTEN if entry.version else Cause.DELETED
-                yield Undo(before or entry.key, what | cause << UNDO_CAUSE_SHIFT)
+                assert type(entry) is Record, "history is whole from the compacted revision on"
+                for undo in self._undo_record(entry.changes, revision):
+                    rows.append(undo)
+                    if len(rows) >= _SLICE_ROWS:
+                        yield rows
+                        rows = []
+            if len(rows) >= _SLICE_ROWS:
+                yield rows
+                rows = []
+        yield rows
+
+    def _undo_plain(self, kv: KeyValue, before: KeyValue | None) -> Undo | bytes:
+        lasting = self._lasting(before, kv.mod_revision)
+        if kv.version and lasting is None:
+            return kv.key
+        what = plain_cause(kv) << UNDO_CAUSE_SHIFT | UNDO_DELETE * (not kv.version)
+        return Undo(lasting or kv.key, what)
 
     def _undo_record(self, changes: list[Change], revision: int) -> Iterator[Undo]:
         for left in range(len(changes) - 1, -1, -1):
@@ -153,18 +175,27 @@ class Snapshot(Iterator[bytes]):
         return before
 
 
-def _rows(scan: FrozenScan[K, T, V]) -> Iterator[V]:
+def _slices(scan: FrozenScan[K, T, V]) -> Iterator[list[V]]:
     while not scan.done:
-        yield from scan.take(_SCAN_ROWS)
+        yield scan.take(_SLICE_ROWS)
 
 
-def _writer_bytes(row: WriterState) -> int:
-    return 32 + sum(64 * len(replies) for _, replies in row.runs)
+def _writer_sizes(rows: list[WriterState]) -> list[int]:
+    return [32 + sum(64 * len(replies) for _, replies in row.runs) for row in rows]
 
 
-def _undo_bytes(row: Undo | bytes) -> int:
-    if type(row) is bytes:
-        return len(row)
-    assert type(row) is Undo
+def _origin_sizes(rows: list[tuple[bytes, bytes]]) -> list[int]:
+    return [len(key) + len(origin) for key, origin in rows]
+
+
+def _key_sizes(rows: list[KeyValue]) -> list[int]:
+    return [len(kv.key) + len(kv.value) for kv in rows]
+
+
+def _undo_sizes(rows: list[Undo | bytes]) -> list[int]:
+    return [len(row) if type(row) is bytes else _undo_size(row) for row in rows]  # type: ignore[arg-type]
+
+
+def _undo_size(row: Undo) -> int:
     before = row.before
-    return len(before) if type(before) is bytes else len(before.key) + len(before.value)  # type: ignore[union-attr]
+    return len(before.key) + len(before.value) if type(before) is KeyValue else len(before)  # type: ignore[arg-type]

@@ -67,7 +67,9 @@ class Twins:
                 self.feed.store.events(self.twin.compact_revision - 1, self.twin.revision)
 
     def restore(self) -> None:
+        before = self.feed.store.digest()
         self.feed = self.feed.restored()
+        assert self.feed.store.digest() == before
         self.check_counters()
 
 
@@ -163,7 +165,7 @@ def test_a_long_random_life_never_differs_from_the_twin(
             twins.move_time(twins.feed.time_ms + random.randrange(400))
         if random.randrange(20) == 0:
             twins.feed.store.tidy(random.randrange(1, 100))
-        if step % 300 == 299:
+        if step % 50 == 49:
             twins.check_events()
             twins.restore()
 
