@@ -7,7 +7,7 @@ PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim bench bench-etcd bench-memory bench-scale bench-profile
-.PHONY: chaos fuzz examples wheel lock clean
+.PHONY: chaos fuzz examples wheel api lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -62,6 +62,9 @@ examples: $(VENV)/.stamp ## run every example
 
 wheel: $(VENV)/.stamp ## build the wheel and check what is in it
 	$(BIN)/python .ci/check_wheel.py
+
+api: $(VENV)/.stamp ## pin the public names as they are now
+	$(BIN)/python tests/house/test_public_api.py
 
 lock: ## resolve the newest versions afresh and rewrite requirements-dev.lock
 	@.ci/lock
