@@ -74,7 +74,7 @@ def test_the_reserve_occupies_space(tmp_path: Path) -> None:
     disk.close()
 
 
-def test_tokens_differ(tmp_path: Path) -> None:
+def test_tokens_differ_from_each_other(tmp_path: Path) -> None:
     disk = RealDisk(str(tmp_path))
     tokens = {disk.token() for _ in range(100)}
     assert len(tokens) == 100
