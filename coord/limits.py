@@ -50,6 +50,7 @@ DRAIN_BYTES_MAX = 2 * MIB  # client bytes taken in one turn: bounds entry size a
 DRAIN_FRAMES_MAX = 4096
 PROPOSALS_BYTES_MAX = 64 * MIB  # proposed and not yet applied; more gets "too many requests"
 APPLY_SLICE_ENTRIES = 64  # entries applied before the loop looks at its sockets again
+APPLY_SLICE_OPS = 4096  # likewise operations: about ten milliseconds
 REQUEST_TIMEOUT_MS = 7_000  # a request without an answer by then ends as "maybe done"
 
 # --- Raft -------------------------------------------------------------------------------------

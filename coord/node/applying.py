@@ -51,24 +51,35 @@ class Applying:
         """Whether there is more to do without new input."""
         return bool(self._consensus.committed) or self._loading is not None
 
-    def apply_slice(self, entries_max: int, time: ClusterTime, now_ms: float) -> None:
-        """Apply up to `entries_max` committed entries and tell watches and writers."""
+    def apply_slice(self, entries_max: int, ops_max: int, time: ClusterTime, now_ms: float) -> None:
+        """Apply committed entries and tell watches and writers.
+
+        Args:
+            entries_max: after so many, or
+            ops_max: after the entry that brings the operations to so many, the loop goes on.
+            time: restarted from each entry's stamp while this node follows.
+            now_ms: the node's clock.
+        """
         if self._loading is not None:
             return
         committed = self._consensus.committed
+        ops = 0
         for _ in range(min(entries_max, len(committed))):
             entry = committed.popleft()
             assert entry.index == self.index + 1, (entry.index, self.index)
             if entry.kind is EntryKind.NORMAL:
-                self._apply_batch(entry, time, now_ms)
+                ops += self._apply_batch(entry, time, now_ms)
             elif entry.kind is EntryKind.CONFIG:
                 # One that cannot be read was not taken by the core at append either.
                 self.membership = decode_membership(entry.payload) or self.membership
             self.index = LogIndex(entry.index)
             self.term = entry.term
             self.applied_bytes += len(entry.payload)
+            if ops >= ops_max:
+                break
 
-    def _apply_batch(self, entry: Entry, time: ClusterTime, now_ms: float) -> None:
+    def _apply_batch(self, entry: Entry, time: ClusterTime, now_ms: float) -> int:
+        """Apply one entry's batch; return how many operations it held."""
         batch: Batch | None = self._writes.recall(entry)
         if batch is None:
             batch = decode_batch(entry.payload)
@@ -76,9 +87,12 @@ class Applying:
         if not self._consensus.leads:
             time.restart(self.store.time_ms, now_ms)
         leader = self._consensus.standing.leader
+        ops = 0
         for frame, replies in zip(batch.frames, applied.replies, strict=True):
+            ops += len(replies)
             self._writes.answer(frame, replies, leader)
         self._streams.publish(self.store, applied.first_revision, applied.last_revision)
+        return ops
 
     def start_loading(self, meta: SnapshotMeta, chunks: Iterator[bytes]) -> None:
         """Begin to replace the store by the snapshot just installed."""

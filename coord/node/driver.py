@@ -291,8 +291,11 @@ class Node:
         replaced = self._applying.load_slice(self._clock.now_ms)
         if replaced is not None:
             self._report("store replaced", {"index": replaced.index})
-        self._applying.apply_slice(self._settings.apply_slice_entries, self._time, now_ms)
-        if self._applying.applied_bytes > self._settings.log_bytes_in_memory // 2:
+        settings = self._settings
+        self._applying.apply_slice(
+            settings.apply_slice_entries, settings.apply_slice_ops, self._time, now_ms
+        )
+        if self._applying.applied_bytes > settings.log_bytes_in_memory // 2:
             # Two halves: what was applied before the last mark goes, the rest stays for
             # followers that are a little behind.
             self._applying.applied_bytes = 0

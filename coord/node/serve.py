@@ -37,7 +37,7 @@ from transport.zeromq import NodeTransport, open_node_transport, raise_file_limi
 
 _LEAVE_MS = 1500.0  # for handing over leadership and flushing answers
 _REFUSALS_MAX = 100  # waiting to be logged; more are as good as one
-_STALL_MS = 100.0  # a turn longer than this is worth a line in the log
+_STALL_MS = 30.0  # a turn longer than this is worth a line in the log
 
 PEER_LINK = LinkSettings(
     queue_messages=PEER_QUEUE_MESSAGES,

@@ -36,6 +36,7 @@ class NodeSettings:
     drain_bytes_max: int = limits.DRAIN_BYTES_MAX
     drain_frames_max: int = limits.DRAIN_FRAMES_MAX
     apply_slice_entries: int = limits.APPLY_SLICE_ENTRIES
+    apply_slice_ops: int = limits.APPLY_SLICE_OPS
     request_timeout_ms: int = limits.REQUEST_TIMEOUT_MS
     clients_max: int = limits.CLIENTS_MAX
     watches_per_client_max: int = limits.WATCHES_PER_CLIENT_MAX
