@@ -16,9 +16,9 @@ import attrs
 
 from coord.model import Cause
 from coord.testing.faults import Fault, Swarm, draw_plan, draw_swarm
-from coord.testing.invariants import Violation
 from coord.testing.linearizability import Verdict
 from coord.testing.schedule import Schedule, Trace
+from coord.testing.violation import Violation
 from coord.testing.world import World
 
 SOMETIMES = (

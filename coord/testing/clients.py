@@ -21,14 +21,14 @@ from coord.model import Event
 from coord.requests import Reply
 from coord.testing.faults import Swarm
 from coord.testing.history import Call, History
-from coord.testing.invariants import Violation
 from coord.testing.schedule import Alarm, Schedule
+from coord.testing.violation import Violation
 from coord.testing.watch_checks import WatchRecord, WatchWish
 from coord.testing.workload import ReadWish, Wish, Workload, WriteWish
 from transport.base import LinkEvent
 from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 
-_TIMEOUT_MS = 2_500.0
+_TIMEOUTS_MS = (300.0, 1_000.0, 2_500.0)
 _WATCHES = 2
 _encoder = msgspec.msgpack.Encoder()
 
@@ -110,9 +110,10 @@ class SimClient:
         self._swarm = swarm
         self._dialer: MemoryDialer = network.dialer(name, self._wake)
         self._channels: dict[str, MemoryChannel] = {}
+        self._timeout_ms = self._luck.choice(_TIMEOUTS_MS)
         settings = Settings(
             endpoints=tuple(self._luck.sample(list(addresses), len(addresses))),
-            timeout_ms=_TIMEOUT_MS,
+            timeout_ms=self._timeout_ms,
             read_from="any",
             attempt_ms=300.0,
             heartbeat_ms=300.0,
@@ -151,11 +152,7 @@ class SimClient:
 
     def watches_behind(self, revision: int) -> list[WatchRecord]:
         """The watches that go on and have not been told to be complete to `revision`."""
-        return [
-            record
-            for record in self.watches
-            if record.compact_revision is None and record.complete_to < revision
-        ]
+        return [record for record in self.watches if record.is_behind(revision)]
 
     # --- lanes ------------------------------------------------------------------------------
 
@@ -178,7 +175,7 @@ class SimClient:
             self._finish(wish, call, outcome)
 
         waiter = CallWaiter(finish)
-        deadline_ms = now_ms + _TIMEOUT_MS
+        deadline_ms = now_ms + self._timeout_ms
         try:
             if isinstance(wish, WriteWish):
                 self._calls_of.setdefault(_encoder.encode(wish.op), []).append(call)

@@ -125,6 +125,7 @@ class Swarm:
 def draw_swarm(luck: Random) -> Swarm:
     """Draw the character of a run."""
     nodes = luck.choices((1, 3, 5), (1, 6, 3))[0]
+    history_revisions = luck.choice((30, 200, 2_000))
     calm = luck.random() < 0.1
     many = 0.0 if calm else 1.0
 
@@ -148,9 +149,10 @@ def draw_swarm(luck: Random) -> Swarm:
         slow_disks=rate(0.4, 0.4),
         full_disks=rate(0.2, 0.3),
         power_losses=rate(0.2, 0.3),
-        snapshot_log_bytes=luck.choice((4, 16, 64)) * 1024,
+        # A snapshot holds all history: often and long together would be all a run does.
+        snapshot_log_bytes=luck.choice((6, 24, 96) if history_revisions < 1_000 else (64,)) * 1024,
         log_bytes_in_memory=luck.choice((2, 8, 32)) * 1024,
-        history_revisions=luck.choice((30, 200, 2_000)),
+        history_revisions=history_revisions,
         client_queue=luck.choice((8, 100, 10_000)),
         clients=luck.randint(2, 5),
         think_ms=luck.choice((5.0, 20.0, 60.0)),

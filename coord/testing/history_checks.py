@@ -26,7 +26,6 @@ from coord.requests import (
 )
 from coord.testing.dumb_store import covers
 from coord.testing.history import Call, History
-from coord.testing.invariants import Violation
 from coord.testing.linearizability import FOREVER, Operation, Verdict, check
 from coord.testing.register import (
     Answer,
@@ -40,6 +39,7 @@ from coord.testing.register import (
 )
 from coord.testing.register import Call as RegisterCall
 from coord.testing.replay import Effect, Replay
+from coord.testing.violation import Violation
 from coord.testing.workload import REGISTERS
 
 

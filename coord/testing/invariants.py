@@ -26,11 +26,8 @@ from coord.raft.messages import (
     Write,
 )
 from coord.testing.log_image import EMPTY, LogImage
+from coord.testing.violation import Violation
 from coord.wal.port import Recovered
-
-
-class Violation(AssertionError):
-    """The system broke a promise; the message says which and where."""
 
 
 class CoreView(Protocol):

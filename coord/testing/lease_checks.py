@@ -14,8 +14,8 @@ from coord.requests import (
     LeaseRevokeReply,
 )
 from coord.testing.history import Call
-from coord.testing.invariants import Violation
 from coord.testing.replay import Effect, Replay
+from coord.testing.violation import Violation
 
 _PACE_MAX = 1.06  # no clock in a simulated world runs faster against true time
 _SLACK_MS = 2.0  # rounding of cluster time to whole milliseconds

@@ -53,7 +53,7 @@ class WalMachine:
         """See Machine."""
         storage, self._storage = self._storage, None
         if storage is not None:
-            calls = self._luck.choice((0, 0, 1, 2, 3, 5, 8))
+            calls = self._luck.choice((0, 1, 2, 2, 3, 4, 6, 10))
             storage.crash(self._luck.randint, calls)
 
     def slow_down(self, sync_ms: float) -> None:

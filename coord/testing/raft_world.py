@@ -5,6 +5,9 @@ against what the whole cluster had committed when they were asked.
 """
 
 from collections.abc import Iterator
+from random import Random
+
+import attrs
 
 from coord.ids import LogIndex
 from coord.node.consensus import Consensus
@@ -25,11 +28,12 @@ from coord.raft.messages import (
 from coord.raft.settings import RaftSettings, Restored
 from coord.testing.faults import Fault, Swarm
 from coord.testing.host import Host, Ports, peer_address
-from coord.testing.invariants import RaftChecks, Violation
+from coord.testing.invariants import RaftChecks
 from coord.testing.log_image import EMPTY, chain
 from coord.testing.nemesis import Nemesis
 from coord.testing.plain_disk import PlainMachine
 from coord.testing.schedule import Schedule, Trace
+from coord.testing.violation import Violation
 from coord.testing.weather import STILL, weather_of
 from coord.wal.port import SnapshotSaved
 from transport.memory import MemoryNetwork
@@ -40,10 +44,26 @@ _HEAL_MS = 15_000.0
 _KEPT_ENTRIES = 3  # behind a snapshot, for followers a little behind
 
 
+@attrs.frozen
+class Pace:
+    """How a run's cores replicate: one entry at a time or in bulk, and how often they save."""
+
+    append_bytes_max: int
+    append_inflight_max: int
+    snapshot_entries: int
+
+
+def draw_pace(luck: Random) -> Pace:
+    """Draw a pace."""
+    return Pace(luck.choice((1, 200, 2_000)), luck.choice((1, 4)), luck.choice((5, 20, 100)))
+
+
 class RaftProcess:
     """A node that only agrees: applies entries by hashing them."""
 
-    def __init__(self, number: int, nodes: int, ports: Ports, checks: RaftChecks, every: int):
+    def __init__(
+        self, number: int, nodes: int, ports: Ports, checks: RaftChecks, pace: "Pace"
+    ) -> None:
         recovered = ports.storage.recovered
         bootstrap = Membership(tuple(range(1, nodes + 1)))
         meta = recovered.snapshot or SnapshotMeta(0, 0, bootstrap)
@@ -52,8 +72,8 @@ class RaftProcess:
             node=number,
             election_ticks=20,
             heartbeat_ticks=4,
-            append_bytes_max=200,
-            append_inflight_max=4,
+            append_bytes_max=pace.append_bytes_max,
+            append_inflight_max=pace.append_inflight_max,
             uncommitted_bytes_max=4_000,
         )
         restored = Restored(recovered.hard_state, meta, recovered.entries)
@@ -64,7 +84,7 @@ class RaftProcess:
         self._consensus = Consensus(self.core, ports.storage, ports.peers)
         self._ports = ports
         self._checks = checks
-        self._every = every
+        self._every = pace.snapshot_entries
         self._saving = False
         self._saved = meta.index
         self._wanted = 0
@@ -105,6 +125,7 @@ class RaftProcess:
             self._wanted = self._consensus.snapshot_wanted
             self._consensus.snapshot_wanted = None
         self._maybe_save()
+        self._consensus.send_news()
 
     def _hear_disk(self) -> None:
         for done in self._ports.storage.poll():
@@ -169,7 +190,7 @@ class RaftWorld:
         luck = self.schedule.stream("network")
         self.network = MemoryNetwork(self.schedule, luck, weather_of(swarm))
         self._luck = self.schedule.stream("load")
-        every = self._luck.choice((5, 20, 100))
+        pace_of_core = draw_pace(self._luck)
         self.hosts: list[Host[RaftProcess, PlainMachine]] = []
         for number in range(1, swarm.nodes + 1):
             machine = PlainMachine(
@@ -177,7 +198,7 @@ class RaftWorld:
             )
 
             def build(ports: Ports, number: int = number) -> RaftProcess:
-                return RaftProcess(number, swarm.nodes, ports, self.checks, every)
+                return RaftProcess(number, swarm.nodes, ports, self.checks, pace_of_core)
 
             pace = swarm.drift[number - 1] if swarm.drift else 1.0
             self.hosts.append(

@@ -2,7 +2,7 @@
 
 from coord.node.driver import Node
 from coord.store.machine import Store
-from coord.testing.invariants import Violation
+from coord.testing.violation import Violation
 
 _SAMPLE = 13  # a digest costs as much as a hundred turns: taken at each thirteenth index
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from coord.model import Event, EventKind
+from coord.testing.violation import Violation
 
 
-class WatchViolation(AssertionError):
+class WatchViolation(Violation):
     """A watch was told something that is not so; the message says which promise broke."""
 
 
@@ -43,6 +44,13 @@ class WatchRecord:
     def told(self, events: tuple[Event, ...], revision: int) -> None:
         """Note one batch."""
         self.batches.append((events, revision))
+
+    def is_behind(self, revision: int) -> bool:
+        """Whether it goes on and still owes the news up to `revision`."""
+        if self.compact_revision is not None or self.wish.start_revision > revision:
+            return False
+        begun = 0 if self.wish.start_revision else self.newest_when_made or 0
+        return max(self.complete_to, begun) < revision
 
     @property
     def complete_to(self) -> int:

@@ -133,7 +133,7 @@ class Workload:
     def _value(self) -> bytes:
         self._made += 1
         value = b"%s-%d" % (self.name.encode(), self._made)
-        return value + b"." * self._luck.choice((0, 0, 0, 20, 300))
+        return value + b"." * self._luck.choice((0, 0, 0, 20, 300, 1_200))
 
     def _register(self) -> bytes:
         return REGISTERS + b"%d" % self._luck.randrange(self._keys)
@@ -172,7 +172,7 @@ class Workload:
         return ReadWish(Range(self._register(), revision=revision))
 
     def _compact(self) -> Wish:
-        back = self._luck.choice((0, 1, 20, 60))
+        back = self._luck.choice((-2, 0, 1, 20, 60))
         return WriteWish(Compact(max(1, self.revision - back)))
 
     def _transfer(self) -> Wish:

@@ -17,7 +17,7 @@ from coord.testing.faults import Fault, Swarm
 from coord.testing.history import History
 from coord.testing.history_checks import check_history, check_registers
 from coord.testing.host import Host, Ports, client_address, peer_address
-from coord.testing.invariants import RaftChecks, Violation
+from coord.testing.invariants import RaftChecks
 from coord.testing.lease_checks import LeaseBook, check_claims, check_lease_ends, check_true_time
 from coord.testing.linearizability import Verdict
 from coord.testing.machine import WalMachine
@@ -25,6 +25,7 @@ from coord.testing.nemesis import Nemesis
 from coord.testing.replay import Replay
 from coord.testing.schedule import Schedule, Trace
 from coord.testing.store_checks import StoreChecks
+from coord.testing.violation import Violation
 from coord.testing.watch_checks import Truth, check_watch
 from coord.testing.weather import STILL, weather_of
 from coord.testing.workload import CLAIMS, QUEUE
@@ -228,7 +229,7 @@ def node_settings(number: int, swarm: Swarm) -> NodeSettings:
         proposals_bytes_max=60_000,
         log_bytes_in_memory=swarm.log_bytes_in_memory,
         snapshot_log_bytes=swarm.snapshot_log_bytes,
-        snapshot_chunk_bytes=1_000,
+        snapshot_chunk_bytes=6_000,
         history_revisions=swarm.history_revisions,
         disk_reserve_bytes=1_000_000,
         drain_bytes_max=8_000,

@@ -1,0 +1,48 @@
+"""Seeds for worlds of bare cores: cheaper by ten, for what only consensus can get wrong."""
+
+import traceback
+from random import Random
+
+import attrs
+
+from coord.testing.campaign import Outcome
+from coord.testing.faults import Swarm, draw_plan, draw_swarm
+from coord.testing.raft_world import RaftWorld
+from coord.testing.schedule import Schedule
+from coord.testing.violation import Violation
+
+
+def draw_rough(luck: Random) -> Swarm:
+    """Draw a run with three or five nodes in which crashes and partitions are never far."""
+    swarm = draw_swarm(luck)
+    nodes = luck.choice((3, 5))
+    return attrs.evolve(
+        swarm,
+        nodes=nodes,
+        drift=tuple(luck.uniform(0.95, 1.05) for _ in range(nodes)),
+        partitions=luck.uniform(0.5, 3.0),
+        crashes=luck.uniform(0.5, 3.0),
+    )
+
+
+def run_raft_seed(seed: int, *, rough: bool = False) -> Outcome:
+    """Run one seed of bare cores; see `campaign.run_seed`."""
+    luck = Schedule(seed).stream("plan")
+    swarm = draw_rough(luck) if rough else draw_swarm(luck)
+    world = RaftWorld(seed, swarm)
+    failure = ""
+    try:
+        world.run(draw_plan(luck, swarm))
+    except Violation as violation:
+        failure = f"{type(violation).__name__}: {violation}"
+    except Exception:  # noqa: BLE001 - whatever it is, it ended a core or a check: a finding
+        failure = traceback.format_exc()
+    counts = {
+        "commits": world.checks.committed,
+        "elections": world.checks.leaders,
+        "log truncations": world.checks.truncations,
+        "snapshots installed": world.checks.installs,
+        "torn writes": sum(host.machine.torn for host in world.hosts),
+        "crashes": sum(host.starts - 1 for host in world.hosts),
+    }
+    return Outcome(seed, failure, counts, world.schedule.trace.digest(), 0.0)
