@@ -24,6 +24,8 @@ def _calls(tree: ast.Module, owner: str, name: str) -> list[int]:
         and node.func.attr == name
         and isinstance(node.func.value, ast.Name)
         and node.func.value.id == owner
+        # sleep(0) waits for nothing: it only lets others run.
+        and not (node.args and isinstance(node.args[0], ast.Constant) and node.args[0].value == 0)
     ]
 
 

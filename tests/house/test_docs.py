@@ -1,5 +1,6 @@
 """Every command teaches: help with an example, and a page that knows every option."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from coord.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "commands"
+NOT_RECIPES = {"__init__", "errors", "port", "waiting"}  # what the recipes are made with
+_LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
 def _commands() -> Iterator[tuple[str, click.Command]]:
@@ -67,3 +70,24 @@ def test_every_option_says_what_it_does(path: str) -> None:
     for parameter in COMMANDS[path].params:
         if isinstance(parameter, click.Option) and not parameter.hidden:
             assert parameter.help, f"{path} {parameter.name}"
+
+
+def test_every_recipe_has_a_page() -> None:
+    pages = "".join(page.read_text() for page in (ROOT / "docs" / "recipes").glob("*.md"))
+    modules = {path.stem for path in (ROOT / "recipes").glob("*.py")} - NOT_RECIPES
+    assert modules
+    unknown = [
+        name for name in sorted(modules) if not re.search(rf"recipes[. ].*\b{name}\b", pages)
+    ]
+    assert unknown == []
+
+
+def test_every_link_between_pages_leads_somewhere(project_files: list[str]) -> None:
+    dead = [
+        f"{path}: {target}"
+        for path in project_files
+        if path.endswith(".md")
+        for target in _LINK.findall((ROOT / path).read_text())
+        if not (ROOT / path).parent.joinpath(target).exists()
+    ]
+    assert dead == []
