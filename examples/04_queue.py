@@ -15,24 +15,22 @@ async def main() -> None:
         for body in ("one", "two", "three"):
             await queue.put(body)
 
-        careless = await client.session(ttl_ms=5000)
-        async with Consumer(queue, careless, "careless") as consumer:
-            lost = (await consumer.take())[0]
-            print("careless holds", lost.body.decode())
-            await careless.close()  # it "dies": the item is back in its place
+        careless_session = await client.session(ttl_ms=5000)
+        careless = Consumer(queue, careless_session, "careless")
+        (lost,) = await careless.take()
+        print("careless holds", lost.body.decode())
+        await careless_session.close()  # it "dies": the item is back in its place in line
 
-            async with (
-                client.session(ttl_ms=5000) as session,
-                Consumer(queue, session, "careful") as careful,
-            ):
-                for item in await careful.take(10):
-                    await careful.complete(item, {"length": len(item.body)})
-                    print("careful completed", item.body.decode(), "attempt", item.attempt)
+        async with client.session(ttl_ms=5000) as session:
+            careful = Consumer(queue, session, "careful")
+            for item in await careful.take(10):
+                await careful.complete(item, {"length": len(item.body)})
+                print("careful completed", item.body.decode(), "attempt", item.attempt)
 
-            try:
-                await consumer.complete(lost, "late")
-            except StaleClaim:
-                print("the late completion was refused")
+        try:
+            await careless.complete(lost, "late")
+        except StaleClaim:
+            print("the late completion was refused")
         counts = await queue.counts()
         print(counts.done, "done,", counts.ready, "waiting")
 

@@ -5,25 +5,22 @@ the consumer's own prefix, a completion by the token in the item's record.
 """
 
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import ErrorCode, MaybeDone, Refused
-from coord.model import Event, EventKind, KeyValue
+from coord.model import KeyValue
 from coord.requests import TxnOp
 from recipes.errors import SessionLost, StaleClaim, session_ends
-from recipes.port import Following, KeptLease, KeyStore, only
+from recipes.port import KeptLease, KeyStore, next_batch, only
 from recipes.queue import Buried, Claimed, Done, Queue
 from recipes.waiting import while_kept
 
 
 class Consumer:
-    """Takes items for one worker. Use as `async with Consumer(queue, session, "name")`.
+    """Takes items for one worker, under its session.
 
     A name belongs to one living consumer at a time. One coroutine takes; any number complete.
     """
@@ -37,21 +34,8 @@ class Consumer:
         self.name = name
         self._target = queue.held + name.encode() + b"/"
         self._holding: dict[bytes, Claimed] = {}
-        self._watch: Following | None = None
-        self._watching = AsyncExitStack()
         self._empty_at = 0
         self._in_doubt = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._watching.aclose()
 
     @property
     def holding(self) -> tuple[Claimed, ...]:
@@ -164,15 +148,23 @@ class Consumer:
         if not await self._bury(item, cause, item.attempt):
             raise StaleClaim
 
+    async def recover(self) -> tuple[Claimed, ...]:
+        """Look up everything this consumer holds, claims whose answers never came included."""
+        await self._unnoticed()
+        return self.holding
+
     async def _claim(self, limit: int) -> list[Claimed]:
-        try:
-            with session_ends():
-                reply = await self._client.claim(
-                    self._queue.ready, self._target, self._session.lease, limit
-                )
-        except MaybeDone:
-            self._in_doubt = True
-            return await self._unnoticed()
+        while True:
+            try:
+                with session_ends():
+                    reply = await self._client.claim(
+                        self._queue.ready, self._target, self._session.lease, limit
+                    )
+                break
+            except MaybeDone:
+                self._in_doubt = True
+                if fresh := await self._unnoticed():
+                    return fresh
         fresh = [self._claimed(kv) for kv in reply.kvs]
         self._holding.update((item.key, item) for item in fresh)
         self._empty_at = reply.revision
@@ -195,26 +187,20 @@ class Consumer:
         return Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
 
     async def _arrival(self) -> None:
-        """Return when the queue may have items again since it was last found empty."""
-        if self._watch is None:
-            self._watch = await self._watching.enter_async_context(
-                self._client.watch(
-                    self._queue.ready, prefix=True, start_revision=self._empty_at + 1
-                )
-            )
+        """Return when something arrived since the queue was last found empty, or may have."""
         try:
-            async for batch in self._watch:
-                if any(self._is_new(event) for event in batch.events):
-                    return
+            watching = self._client.watch(
+                self._queue.ready,
+                prefix=True,
+                start_revision=self._empty_at + 1,
+                no_delete=True,
+            )
+            async with watching as watch:
+                await next_batch(watch)
         except Refused as error:
+            # What arrived since is hidden by compaction: worth a look.
             if error.code is not ErrorCode.COMPACTED:
                 raise
-        # The watch is over (it fell behind compaction): look at the queue, then watch anew.
-        await self._watching.aclose()
-        self._watch = None
-
-    def _is_new(self, event: Event) -> bool:
-        return event.kind is EventKind.PUT and event.kv.mod_revision > self._empty_at
 
     async def _completed_at(self, done: bytes, token: int) -> int:
         record = only(await self._client.get(done))

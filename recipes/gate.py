@@ -20,7 +20,7 @@ from coord.client.ops import Text
 from coord.errors import ErrorCode, Refused
 from coord.model import Event, EventKind
 from coord.requests import RangeReply
-from recipes.port import KeyStore, only
+from recipes.port import KeyStore, next_batch, only
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -148,7 +148,7 @@ class SizeGate:
         watching = self._client.watch(self._items, prefix=True, start_revision=revision + 1)
         async with watching as watch:
             while True:
-                for at, change in _net_changes((await anext(watch)).events):
+                for at, change in _net_changes((await next_batch(watch)).events):
                     value += change
                     if value >= self._target:
                         return Opening(at, value)

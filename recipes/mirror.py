@@ -19,7 +19,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import ErrorCode, Refused
 from coord.model import Cause, Event, EventKind, KeyValue
-from recipes.port import Following, KeyStore
+from recipes.port import Following, KeyStore, next_batch
 
 PAGE_KEYS = 1000
 
@@ -63,7 +63,7 @@ class Mirror:
         while True:
             assert self._watch is not None, "enter the mirror first"
             try:
-                batch = await anext(self._watch)
+                batch = await next_batch(self._watch)
             except Refused as error:
                 if error.code is not ErrorCode.COMPACTED:
                     raise

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from coord.client.ops import Text
 from coord.client.watch import WatchBatch
+from coord.errors import ErrorCode, Unavailable
 from coord.model import KeyValue
 from coord.requests import (
     ClaimReply,
@@ -87,7 +88,12 @@ class KeyStore(Protocol):
         ...
 
     def watch(
-        self, key: Text, *, prefix: bool = False, start_revision: int = 0
+        self,
+        key: Text,
+        *,
+        prefix: bool = False,
+        start_revision: int = 0,
+        no_delete: bool = False,
     ) -> AbstractAsyncContextManager[Following]:
         """Follow a key or a prefix from a revision on; 0 means from now."""
         ...
@@ -99,6 +105,19 @@ class SessionStore(KeyStore, Protocol):
     def session(self, ttl_ms: int = 10_000) -> AbstractAsyncContextManager[KeptLease]:
         """Make a lease of `ttl_ms` milliseconds on entry, keep it, revoke it on exit."""
         ...
+
+
+async def next_batch(watch: Following) -> WatchBatch:
+    """Wait for a watch's next batch.
+
+    Raises:
+        Unavailable: the watch has ended, as when its client is closed.
+        Refused: COMPACTED; it fell behind.
+    """
+    try:
+        return await anext(watch)
+    except StopAsyncIteration:
+        raise Unavailable("the watch has ended", ErrorCode.STOPPING) from None
 
 
 def only(reply: RangeReply) -> KeyValue | None:

@@ -22,6 +22,7 @@ from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.limits import TXN_OPS_MAX
 from coord.model import KeyValue
 from coord.requests import TxnOp
+from recipes.errors import SessionLost, session_ends
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
 
@@ -85,14 +86,14 @@ class Reporter:
             await self._news.wait()
             self._news.clear()
             try:
-                await self._send()
+                with session_ends():
+                    await self._send()
+            except SessionLost:
+                return
             except (Unavailable, MaybeDone):
                 # Repeating a report does no harm; a cluster that is away wants to be left a moment.
                 await asyncio.sleep(RETRY_S)
                 self._news.set()
-            except CoordError:
-                if not self._session.lost.is_set():
-                    raise
 
     async def _send(self) -> None:
         sending = dict(list(self._unsent.items())[:TXN_OPS_MAX])

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from coord.errors import ErrorCode, Refused
 from coord.model import EventKind
 from recipes.errors import SessionLost
-from recipes.port import KeptLease, KeyStore, only
+from recipes.port import KeptLease, KeyStore, next_batch, only
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ async def until_gone(
     while True:
         try:
             async with client.watch(key, start_revision=seen_revision + 1) as watch:
-                async for batch in watch:
+                while True:
+                    batch = await next_batch(watch)
                     if any(event.kind is EventKind.DELETE for event in batch.events):
                         return
         except Refused as error:

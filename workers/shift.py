@@ -6,7 +6,6 @@ When the worker is stopped they are killed too, and handed back at once, one by 
 """
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
@@ -52,9 +51,7 @@ class Shift:
         Raises:
             SessionLost: the session ended; whatever was held is in line again.
         """
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._consumer)
-            await stack.enter_async_context(self._reporter)
+        async with self._reporter:
             async with asyncio.TaskGroup() as group:
                 self._spawn(group, group.create_task(self._take_for_ever(group)))
                 await _either(stopping, self._session.lost)
@@ -142,7 +139,8 @@ class Shift:
         """Return everything held; what the cluster cannot be told goes back with the session."""
         try:
             async with asyncio.timeout(self._settings.hand_back_s):
-                await asyncio.gather(*(self._return(item) for item in self._consumer.holding))
+                held = await self._consumer.recover()
+                await asyncio.gather(*(self._return(item) for item in held))
         except (CoordError, TimeoutError) as error:
             left = [item.id for item in self._consumer.holding]
             log.warning("not handed back; their lease will", jobs=left, error=str(error))

@@ -199,8 +199,16 @@ class LocalSession:
 class LocalWatch:
     """Events of a range from a revision on."""
 
-    def __init__(self, cluster: LocalCluster, key: bytes, end: bytes, start_revision: int) -> None:
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        key: bytes,
+        end: bytes,
+        start_revision: int,
+        no_delete: bool,
+    ) -> None:
         self._cluster = cluster
+        self._no_delete = no_delete
         self._key = key
         self._end = end
         self._waiting: deque[WatchBatch] = deque()
@@ -213,7 +221,7 @@ class LocalWatch:
 
     def feed(self, events: Iterable[Event]) -> None:
         """Take the events of one revision; those outside the range are passed over."""
-        mine = tuple(event for event in events if self._covers(event.kv.key))
+        mine = tuple(event for event in events if self._wants(event))
         if mine:
             self._waiting.append(WatchBatch(mine, mine[-1].kv.mod_revision))
             self._arrived.set()
@@ -256,7 +264,10 @@ class LocalWatch:
             for events in store.events(start_revision, store.revision):
                 self.feed(events)
 
-    def _covers(self, key: bytes) -> bool:
+    def _wants(self, event: Event) -> bool:
+        if self._no_delete and event.kind is EventKind.DELETE:
+            return False
+        key = event.kv.key
         if not self._end:
             return key == self._key
         return self._key <= key and (self._end == ops.FROM_KEY_END or key < self._end)
@@ -332,10 +343,11 @@ class LocalClient:
         prefix: bool = False,
         from_key: bool = False,
         start_revision: int = 0,
+        no_delete: bool = False,
     ) -> LocalWatch:
         """See Client.watch."""
         start, end = ops.key_range(key, range_end, prefix, from_key)
-        return LocalWatch(self._cluster, start, end, start_revision)
+        return LocalWatch(self._cluster, start, end, start_revision, no_delete)
 
     def _write(self, op: WriteOp, kind: type[R]) -> R:
         if self._requests_to_lose:
@@ -349,11 +361,6 @@ class LocalClient:
 
     def _read(self, op: ReadOp, kind: type[R]) -> R:
         return _expect(self._cluster.store.read(op), kind)
-
-
-def deletes(events: Iterable[Event]) -> list[bytes]:
-    """Return the keys these events deleted."""
-    return [event.kv.key for event in events if event.kind is EventKind.DELETE]
 
 
 def _expect(reply: Reply, kind: type[R]) -> R:

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from coord import ops
-from coord.requests import Claim
+from coord.client.ops import Text
+from coord.errors import MaybeDone
+from coord.requests import Claim, ClaimReply
 from coord.testing.local import LocalClient, LocalCluster, LocalSession, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
@@ -29,10 +31,8 @@ async def two_consumers(
     async with (
         client.session(ttl_ms=1000) as s1,
         client.session() as s2,
-        Consumer(queue, s1, "w1") as one,
-        Consumer(queue, s2, "w2") as two,
     ):
-        yield s1, one, two
+        yield s1, Consumer(queue, s1, "w1"), Consumer(queue, s2, "w2")
 
 
 @in_loop
@@ -41,7 +41,8 @@ async def test_items_are_taken_in_order_of_arrival() -> None:
     queue = Queue(client, "q/")
     for body in ("a", "b", "c"):
         await queue.put(body)
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         first = await consumer.take(2)
         second = await consumer.take(2)
     assert [item.body for item in first + second] == [b"a", b"b", b"c"]
@@ -52,7 +53,8 @@ async def test_items_put_together_keep_their_order_and_have_one_id_each() -> Non
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     ids = await queue.put_all(["a", "b", "c"])
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         items = await consumer.take(5)
     assert [item.id for item in items] == ids
     assert len(set(ids)) == 3
@@ -63,7 +65,8 @@ async def test_taking_from_an_empty_queue_waits_without_asking_again() -> None:
     cluster = LocalCluster()
     client = cluster.client()
     queue = Queue(client, "q/")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         taking = asyncio.create_task(consumer.take())
         await settle()
         claims = [op for op in cluster.applied if isinstance(op, Claim)]
@@ -99,7 +102,8 @@ async def test_a_completion_keeps_who_did_it_and_what_came_of_it() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         (item,) = await consumer.take()
         await consumer.complete(item, {"files": 3}, also=[ops.put("total", "3")])
         assert consumer.holding == ()
@@ -182,7 +186,8 @@ async def test_failed_attempts_are_noted_and_the_last_one_buries() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/", QueueSettings(attempts_max=2))
     await queue.put("a")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         (item,) = await consumer.take()
         assert await consumer.fail(item, "disk full")
         (item,) = await consumer.take()
@@ -202,11 +207,11 @@ async def test_an_item_whose_consumers_only_ever_die_is_buried_not_handed_out() 
     await queue.put("poison")
     for number in range(2):
         session = await client.session(ttl_ms=1000)
-        async with Consumer(queue, session, f"w{number}") as consumer:
-            await consumer.take()
+        await Consumer(queue, session, f"w{number}").take()
         await session.close()
     await queue.put("fine")
-    async with client.session() as last, Consumer(queue, last, "w") as consumer:
+    async with client.session() as last:
+        consumer = Consumer(queue, last, "w")
         assert [item.body for item in await consumer.take()] == [b"fine"]
     assert (await queue.counts()).dead == 1
 
@@ -217,7 +222,8 @@ async def test_a_buried_item_can_be_revived_at_its_old_place_with_fresh_attempts
     queue = Queue(client, "q/")
     first = await queue.put("first")
     await queue.put("second")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         (item,) = await consumer.take()
         await consumer.bury(item, "by hand")
         assert await queue.revive(first)
@@ -231,7 +237,8 @@ async def test_a_claim_whose_answer_was_lost_is_found_again() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put_all(["a", "b", "c"])
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         client.lose_answers()
         items = await consumer.take(2)
         assert [item.body for item in items] == [b"a", b"b"]
@@ -243,7 +250,8 @@ async def test_a_claim_that_was_lost_on_the_way_is_made_again() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         client.lose_requests()
         taking = asyncio.create_task(consumer.take())
         await settle()
@@ -251,11 +259,55 @@ async def test_a_claim_that_was_lost_on_the_way_is_made_again() -> None:
 
 
 @in_loop
+async def test_an_arrival_is_not_slept_through_when_the_claim_it_caused_is_lost() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
+        taking = asyncio.create_task(consumer.take())
+        await settle()
+        await queue.put("a")
+        client.lose_requests()
+        await settle()
+        assert [item.body for item in await taking] == [b"a"]
+
+
+class LateClaims(LocalClient):
+    """Reports the first claim as MaybeDone and carries it out just before the second."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self._late: tuple[Text, Text, int, int] | None = None
+        self._first = True
+
+    async def claim(self, source: Text, target: Text, lease: int, limit: int = 1) -> ClaimReply:
+        if self._first:
+            self._first = False
+            self._late = (source, target, lease, limit)
+            raise MaybeDone
+        if self._late is not None:
+            late, self._late = self._late, None
+            await super().claim(*late)
+        return await super().claim(source, target, lease, limit)
+
+
+@in_loop
+async def test_a_lost_claim_carried_out_late_is_found_by_the_next_one() -> None:
+    client = LateClaims(LocalCluster())
+    queue = Queue(client, "q/")
+    await queue.put_all(["a", "b"])
+    async with client.session() as session:
+        taken = await Consumer(queue, session, "w").take(1)
+    assert sorted(item.body for item in taken) == [b"a", b"b"]
+
+
+@in_loop
 async def test_a_completion_whose_answer_was_lost_succeeds_once() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         (item,) = await consumer.take()
         client.lose_answers()
         revision = await consumer.complete(item, 1)
@@ -268,7 +320,8 @@ async def test_a_consumer_whose_session_ends_while_waiting_is_told_so() -> None:
     cluster = LocalCluster()
     client = cluster.client()
     queue = Queue(client, "q/")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         taking = asyncio.create_task(consumer.take())
         await settle()
         await client.revoke(session.lease)
@@ -282,7 +335,8 @@ async def test_claiming_under_a_lease_that_is_gone_is_a_lost_session() -> None:
     client = LocalCluster().client()
     queue = Queue(client, "q/")
     await queue.put("a")
-    async with client.session() as session, Consumer(queue, session, "w") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
         await client.revoke(session.lease)
         with pytest.raises(SessionLost):
             await consumer.take()

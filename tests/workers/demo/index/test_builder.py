@@ -62,7 +62,8 @@ async def look(client: LocalClient) -> View:
 async def parse_everything(client: LocalClient) -> None:
     """Do the parse jobs in this process."""
     queue = Queue(client, keys.QUEUE)
-    async with client.session() as session, Consumer(queue, session, "parser") as consumer:
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "parser")
         while items := await consumer.try_take(10):
             for item in items:
                 job = read_job(item.body)
