@@ -38,8 +38,9 @@ from coord.raft.messages import (
 )
 from coord.raft.quorum import has_quorum
 from coord.raft.settings import RaftSettings, Restored
-from coord.testing.invariants import RaftChecks, Violation
+from coord.testing.invariants import RaftChecks
 from coord.testing.log_image import EMPTY, chain
+from coord.testing.violation import Violation
 from coord.wal.port import Recovered
 
 CLUSTER = 7

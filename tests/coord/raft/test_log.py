@@ -1,7 +1,7 @@
 """The log in memory, held against plain lists; its watermarks; the ABA of tickets."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coord.raft.log import NO_TERM, Log
@@ -130,6 +130,7 @@ def test_payload_bytes_are_counted_over_a_range() -> None:
     st.integers(0, 20),
     st.integers(0, 7),
 )
+@settings(deadline=None)
 def test_the_place_to_probe_is_the_last_one_that_may_agree(
     terms: list[int], base: int, index: int, term: int
 ) -> None:
@@ -142,6 +143,7 @@ def test_the_place_to_probe_is_the_last_one_that_may_agree(
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_any_sequence_of_changes_leaves_what_a_list_would_hold(data: st.DataObject) -> None:
     log = make()
     twin: list[int] = []  # terms; twin[i] is index i + 1

@@ -1,7 +1,7 @@
 """Member lists: which are sound, which may follow which, which is in force where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coord.errors import Corruption
@@ -27,6 +27,7 @@ def config(index: int, members: Membership) -> Entry:
 
 
 @given(MEMBERS)
+@settings(deadline=None)
 def test_a_member_list_survives_its_encoding(members: Membership) -> None:
     assert decode_membership(encode_membership(members)) == members
 
@@ -70,6 +71,7 @@ def test_members_of_all_kinds_are_listed_once_and_sorted() -> None:
 
 
 @given(MEMBERS, MEMBERS, st.data())
+@settings(deadline=None)
 def test_quorums_before_and_after_an_allowed_step_share_a_node(
     old: Membership, new: Membership, data: st.DataObject
 ) -> None:

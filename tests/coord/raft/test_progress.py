@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coord.raft.messages import Membership, SnapshotMeta
@@ -101,6 +101,7 @@ def test_a_rejection_does_not_disturb_a_snapshot() -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(0, 20)), max_size=40))
+@settings(deadline=None)
 def test_match_only_grows_and_stays_below_next_whatever_arrives(
     answers: list[tuple[bool, int, int]],
 ) -> None:

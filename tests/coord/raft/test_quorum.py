@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coord.raft.messages import Membership
@@ -30,11 +30,13 @@ def dumb_has_quorum(members: Membership, agreed: set[int]) -> bool:
 
 
 @given(MEMBERS, st.sets(st.integers(1, 9)))
+@settings(deadline=None)
 def test_a_quorum_is_a_majority_of_each_half(members: Membership, agreed: set[int]) -> None:
     assert has_quorum(members, agreed) == dumb_has_quorum(members, agreed)
 
 
 @given(MEMBERS, st.dictionaries(st.integers(1, 9), st.integers(0, 12)))
+@settings(deadline=None)
 def test_the_commit_index_is_the_highest_a_quorum_holds(
     members: Membership, matches: dict[int, int]
 ) -> None:
@@ -48,6 +50,7 @@ def test_the_commit_index_is_the_highest_a_quorum_holds(
 
 
 @given(MEMBERS, st.dictionaries(st.integers(1, 9), st.booleans()))
+@settings(deadline=None)
 def test_an_election_is_won_or_lost_exactly_when_the_rest_cannot_change_it(
     members: Membership, votes: dict[int, bool]
 ) -> None:
@@ -59,6 +62,7 @@ def test_an_election_is_won_or_lost_exactly_when_the_rest_cannot_change_it(
 
 
 @given(MEMBERS, st.data())
+@settings(deadline=None)
 def test_two_quorums_of_one_member_list_share_a_node(
     members: Membership, data: st.DataObject
 ) -> None:

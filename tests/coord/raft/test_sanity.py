@@ -122,7 +122,7 @@ def candidate() -> LoneCore:
 
 @pytest.mark.parametrize("make", [follower, candidate, leader])
 @given(arrivals=st.lists(messages(), max_size=25), durable=st.booleans())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_no_message_raises_or_moves_term_and_commit_back(
     make: Any, arrivals: list[Message], durable: bool
 ) -> None:
@@ -140,7 +140,7 @@ def test_no_message_raises_or_moves_term_and_commit_back(
 
 
 @given(messages())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_what_is_not_sensible_changes_nothing_and_is_counted(message: Message) -> None:
     lone = follower()
     core = lone.core
@@ -154,7 +154,7 @@ def test_what_is_not_sensible_changes_nothing_and_is_counted(message: Message) -
 
 
 @given(st.lists(messages(), max_size=10), st.integers())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_events_of_the_shell_fit_into_any_history(arrivals: list[Message], seed: int) -> None:
     luck = random.Random(seed)
     meta = SnapshotMeta(0, 0, Membership((1, 2, 3)))
