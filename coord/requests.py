@@ -240,12 +240,14 @@ class TransferLeader(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
 
 
 class SnapshotNext(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=25):
-    """Ask the answering node for the next part of a snapshot; 0 starts one at this moment.
+    """Ask the answering node for part number `part` of a snapshot; snapshot 0 starts one now.
 
-    One not asked on for SNAPSHOT_FETCH_IDLE_MS is given up.
+    Parts are asked for in order; the last one given may be asked for again, so a lost answer
+    loses nothing. A snapshot not asked on for SNAPSHOT_FETCH_IDLE_MS is given up.
     """
 
     snapshot: Id = 0
+    part: Id = 0
 
 
 TxnOp = Put | DeleteRange | Range | Txn | Claim | GiveBack

@@ -1,5 +1,6 @@
 """`coord snapshot`: save the whole store to a file, look at it, begin a new cluster with it."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,8 +143,8 @@ def _fetch(client: coord.Client) -> Iterator[bytes]:
     here = client.status()
     address = next(member.client for member in here.members if member.node == here.node)
     number = 0
-    while True:
-        part = client.snapshot_part(number, address or None)
+    for count in itertools.count():
+        part = client.snapshot_part(number, count, address or None)
         yield part.chunk
         if part.last:
             return

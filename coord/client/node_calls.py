@@ -61,13 +61,18 @@ class NodeCalls:
         return cast(HashReply, reply)
 
     async def snapshot_part(
-        self, snapshot: int = 0, endpoint: str | None = None, *, timeout_ms: float | None = None
+        self,
+        snapshot: int = 0,
+        part: int = 0,
+        endpoint: str | None = None,
+        *,
+        timeout_ms: float | None = None,
     ) -> SnapshotPartReply:
-        """Take the next part of a snapshot of one node's store; 0 starts one.
+        """Take one part of a snapshot of one node's store; snapshot 0 starts one.
 
-        A part is handed out once: after a lost answer the parts do not fit and their end says so.
+        Parts are numbered from 0 and taken in order; repeats after lost answers do no harm.
         """
-        request = SnapshotNext(snapshot)
+        request = SnapshotNext(snapshot, part)
         reply = await self._read(
             request, timeout_ms, serializable=bool(snapshot), endpoint=endpoint
         )

@@ -114,7 +114,7 @@ class Answering:
         if isinstance(op, SnapshotNext):
             applying = self._applying
             now_ms = self._clock.now_ms()
-            return self._fetches.next_part(
+            return self._fetches.give_part(
                 op, applying.store, applying.index, applying.term, now_ms
             )
         problem = check_read(op)

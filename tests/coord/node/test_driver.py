@@ -207,14 +207,28 @@ def test_a_fetched_snapshot_is_the_state_at_its_start() -> None:
     lone.write(*(Put(b"k%d" % number, b"x" * 500) for number in range(50)))
     (digest,) = _read(lone, HashState())
     assert isinstance(digest, HashReply)
-    loader, number, last = SnapshotLoader(), 0, False
+    loader, number, count, last = SnapshotLoader(), 0, 0, False
     while not last:
-        (part,) = _read(lone, SnapshotNext(number), serializable=True)
+        (part,) = _read(lone, SnapshotNext(number, count), serializable=True)
         assert isinstance(part, SnapshotPartReply)
-        loader.feed(part.chunk)
         number, last = part.snapshot, part.last
-        lone.write(Put(b"later%d" % number))
+        again = _read(lone, SnapshotNext(number, count), serializable=True)
+        assert again == (part,), "a lost answer may be asked for again"
+        loader.feed(part.chunk)
+        lone.write(Put(b"later%d" % count))
+        count += 1
+    assert count > 1
     assert loader.finish().digest() == digest.digest
+
+
+def test_a_snapshot_part_out_of_order_or_of_nobody_is_refused() -> None:
+    lone = LoneNode()
+    (first,) = _read(lone, SnapshotNext(), serializable=True)
+    assert isinstance(first, SnapshotPartReply)
+    (skipped,) = _read(lone, SnapshotNext(first.snapshot, 5), serializable=True)
+    (unknown,) = _read(lone, SnapshotNext(999), serializable=True)
+    assert _code(skipped) == ErrorCode.INVALID_OPTION
+    assert _code(unknown) == ErrorCode.KEY_NOT_FOUND
 
 
 def test_a_full_disk_stops_growth_and_is_lifted_by_itself_when_there_is_room_again() -> None:
