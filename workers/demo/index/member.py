@@ -17,7 +17,7 @@ import structlog
 from coord import aio
 from coord.cli.parent_death import die_with_parent
 from coord.errors import MaybeDone, Unavailable
-from recipes.errors import SessionLost
+from recipes.errors import SessionLost, session_ends
 from workers.demo.index import keys
 from workers.demo.index.builder import APP, PAUSE_S, BuildSettings, build_when_elected
 from workers.demo.index.receiver import receive
@@ -74,7 +74,8 @@ async def _take_part(client: aio.Client, settings: BuildSettings) -> None:
             async with client.session(ttl_ms=TTL_MS) as session:
                 member = msgspec.json.encode(keys.Member(os.getpid()))
                 key = keys.MEMBERS + settings.name.encode()
-                await client.put(key, member, lease=session.lease)
+                with session_ends():
+                    await client.put(key, member, lease=session.lease)
                 await build_when_elected(client, session, settings)
                 await session.lost.wait()
         except SessionLost:

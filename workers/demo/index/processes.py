@@ -54,7 +54,11 @@ class Processes:
     def ended(self) -> list[str]:
         """Programs that ended by themselves, and how, in words."""
         codes = {name: process.returncode for name, process in self._running.items()}
-        return [f"{name}: exit code {code}" for name, code in codes.items() if code is not None]
+        return [
+            f"{name} ended with {code}: {_last_line(self._logs / f'{name}.log')}"
+            for name, code in codes.items()
+            if code is not None
+        ]
 
     async def start(self, program: Program) -> None:
         """Start a program; what it prints is appended to its log."""
@@ -150,6 +154,11 @@ def _free_ports(count: int) -> list[int]:
             holder.bind(("127.0.0.1", 0))
             ports.append(int(holder.getsockname()[1]))
         return ports
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "without a word")
 
 
 def _send(process: Process, number: signal.Signals) -> None:
