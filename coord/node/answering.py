@@ -1,5 +1,7 @@
 """Reads on their way: one leadership proof for all of a turn, then answers from the store."""
 
+from collections.abc import Sequence
+
 from coord.clock import Clock
 from coord.codec import node_frames
 from coord.errors import ErrorCode
@@ -10,6 +12,7 @@ from coord.node.cluster_time import ClusterTime
 from coord.node.consensus import Consensus
 from coord.node.directory import Directory
 from coord.node.fetches import Fetches
+from coord.node.hashing import Hashing
 from coord.node.reads import Reads, WaitingRead
 from coord.node.settings import NodeSettings
 from coord.node.status import describe
@@ -58,6 +61,7 @@ class Answering:
         self._clients = clients
         self._clock = clock
         self._fetches = Fetches()
+        self._hashing = Hashing()
         self._longest_turn_ms = 0.0
 
     def note_turn(self, took_ms: float) -> None:
@@ -84,15 +88,44 @@ class Answering:
             self._clients.send(read.route, node_frames.encode(rejected))
 
     def answer(self, read: WaitingRead) -> None:
-        """Answer a read from the store as it stands."""
+        """Answer a read from the store as it stands; one that wants its hash, when that is done."""
+        if HashState in map(type, read.ops):
+            applying = self._applying
+            if not self._hashing.take(read, applying.store, applying.index):
+                refusal = ErrorReply(ErrorCode.TOO_MANY_REQUESTS, "too many hashes are computed")
+                self._send(read, [refusal] * len(read.ops))
+        else:
+            self._send(read, self._replies(read.ops, None))
+
+    @property
+    def busy(self) -> bool:
+        """Whether go_on() has work."""
+        return self._hashing.busy
+
+    def go_on(self) -> None:
+        """Compute a slice of a hash that somebody waits for."""
+        done = self._hashing.go_on() if self._hashing.busy else None
+        if done is not None:
+            read, hashed = done
+            self._send(read, self._replies(read.ops, hashed))
+
+    def _replies(
+        self, ops: tuple[ReadOp | ErrorReply, ...], hashed: HashReply | None
+    ) -> list[Reply]:
         store_read = self._applying.store.read
         replies: list[Reply] = []
-        for op in read.ops:
+        for op in ops:
             if type(op) is Range:
                 problem = check_read(op)
                 replies.append(store_read(op) if problem is None else problem)
+            elif type(op) is HashState:
+                assert hashed is not None, "hashes are computed before the frame is answered"
+                replies.append(hashed)
             else:
                 replies.append(self._answer_other(op))
+        return replies
+
+    def _send(self, read: WaitingRead, replies: Sequence[Reply]) -> None:
         payload = node_frames.encode(ReadReply(read.request, tuple(replies)))
         most = self._settings.reply_bytes_max
         if len(payload) > most:
@@ -106,9 +139,6 @@ class Answering:
             return op
         if isinstance(op, Status):
             return self._describe()
-        if isinstance(op, HashState):
-            store = self._applying.store
-            return HashReply(self._applying.index, store.revision, store.digest())
         if isinstance(op, TransferLeader):
             return self._transfer(op)
         if isinstance(op, SnapshotNext):

@@ -172,7 +172,9 @@ class Node:
     def next_wake_ms(self) -> float:
         """When the loop wants a turn even if nothing arrives."""
         now_ms = self._clock.now_ms()
-        if self._applying.backlog or self._saving.can_go_on or self._more_to_tidy:
+        if self._applying.backlog or self._saving.can_go_on or self._answering.busy:
+            return now_ms
+        if self._more_to_tidy:
             return now_ms
         if self._streams.can_move(self.store):
             return now_ms + _LAGGING_WAKE_MS
@@ -333,6 +335,7 @@ class Node:
         ):
             self._report("snapshot started", {"index": applying.index})
         self._saving.go_on()
+        self._answering.go_on()
         self._more_to_tidy = self.store.tidy(_TIDY_ITEMS)
         self._streams.pump(self.store)
         self._streams.tell_progress(self.store, now_ms)
