@@ -44,12 +44,42 @@ class Snapshot(Iterator[bytes]):
     """Chunks of one snapshot, in order; concatenated, they are the file."""
 
     def __init__(self, state: State, chunk_bytes: int) -> None:
-        self._state = state
-        self._chunk_bytes = chunk_bytes
-        self._writer = BlockWriter()
-        space = state.space
-        self.revision = space.revision
+        self.revision = state.space.revision
         self.applied_index = state.applied_index
+        self._writer = BlockWriter()
+        self._contents = _Contents(state, chunk_bytes)
+        self._blocks = self._contents.blocks()
+        self._over = False
+
+    def __iter__(self) -> "Snapshot":
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next chunk; the work is bounded by the chunk's size and BLOCK_ROWS."""
+        if self._over:
+            raise StopIteration
+        block = next(self._blocks, None)
+        if block is None:
+            self.close()
+            return self._writer.encode(self._writer.end())
+        return self._writer.encode(block)
+
+    def close(self) -> None:
+        """Give the snapshot up, or end it; the store stops keeping anything for it."""
+        self._over = True
+        self._contents.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Contents:
+    """What the store holds as the snapshot begins, to be read block by block."""
+
+    def __init__(self, state: State, chunk_bytes: int) -> None:
+        self._chunk_bytes = chunk_bytes
+        self._state = state
+        space = state.space
         self._head = Head(
             space.revision, space.history.compact_revision, state.time_ms, state.applied_index,
             tuple(sorted(state.alarms)),
@@ -61,21 +91,9 @@ class Snapshot(Iterator[bytes]):
         self._base = space.history.base
         self._records = list(space.history.records)
         self._befores = list(space.history.befores)
-        self._blocks = self._all_blocks()
-
-    def __iter__(self) -> "Snapshot":
-        return self
-
-    def __next__(self) -> bytes:
-        """Return the next chunk; the work is bounded by the chunk's size and BLOCK_ROWS."""
-        block = next(self._blocks, None)
-        if block is None:
-            self.close()
-            raise StopIteration
-        return self._writer.encode(block)
 
     def close(self) -> None:
-        """Give the snapshot up, or end it; the store stops keeping anything for it."""
+        """End the scans; no more blocks may be asked for."""
         space = self._state.space
         for scans, scan in (
             (space.key_scans, self._keys),
@@ -85,14 +103,9 @@ class Snapshot(Iterator[bytes]):
         ):
             if scan in scans:
                 scans.remove(scan)  # type: ignore[arg-type]
-        self._blocks = iter(())
-        self._records.clear()
-        self._befores.clear()
 
-    def __del__(self) -> None:
-        self.close()
-
-    def _all_blocks(self) -> Iterator[Block]:
+    def blocks(self) -> Iterator[Block]:
+        """Yield all blocks but the end."""
         yield self._head
         for leases in self._packed(_slices(self._leases), lambda rows: [32] * len(rows)):
             yield LeaseRows(leases)
@@ -104,7 +117,6 @@ class Snapshot(Iterator[bytes]):
             yield KeyRows(kvs)
         for undos in self._packed(self._undo_slices(), _undo_sizes):
             yield UndoRows(undos)
-        yield self._writer.end()
 
     def _packed(
         self, slices: Iterator[list[V]], sizes_of: Callable[[list[V]], list[int]]

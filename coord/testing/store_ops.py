@@ -138,7 +138,7 @@ class Draws:
 
     def alarm(self) -> SetAlarm:
         """An alarm, cleared more often than raised."""
-        return SetAlarm(self._one([1, 2]), self._often(False, True, 4))
+        return SetAlarm(self._one([1, 2]), self._often(False, True, 12))
 
     def range(self) -> Range:
         """A range read with any options."""
