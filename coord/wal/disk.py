@@ -189,8 +189,7 @@ class RealDisk:
             OSError: it cannot be made or opened.
         """
         self._path = os.path.abspath(directory)
-        if not os.path.isdir(self._path):
-            _make_durable_directory(self._path)
+        _make_durable_directory(self._path)
         self._fd = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         self._lock_fd = -1
 
@@ -267,7 +266,10 @@ class RealDisk:
 
 
 def _make_durable_directory(path: str) -> None:
-    """Make a directory and every missing parent, each name durable in its own parent."""
+    """Make a directory and every missing parent, each name durable in its own parent.
+
+    A directory that is there already may have been made a moment ago by somebody less careful.
+    """
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         _make_durable_directory(parent)

@@ -56,7 +56,7 @@ def open_storage(
         directory: made if missing; one node's own.
         identity: whose it is.
         wake: called from a storage thread after answers became ready; must not block.
-        on_fatal: called once, from a storage thread, when the disk failed; must end the process.
+        on_fatal: called from a storage thread when the disk failed; must end the process.
         settings: file sizes; the defaults are for a real node.
 
     Raises:
