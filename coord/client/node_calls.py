@@ -6,6 +6,7 @@ Part of the asyncio client; apart only so that each half reads in one sitting.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, cast
 
 from coord.client.pump import Pump
@@ -23,6 +24,8 @@ from coord.requests import (
     TransferReply,
 )
 
+STATUSES_TIMEOUT_MS = 2_000.0
+
 
 class NodeCalls:
     """The methods of `coord.aio.Client` that ask nodes about themselves."""
@@ -39,8 +42,13 @@ class NodeCalls:
     async def statuses(
         self, *, timeout_ms: float | None = None
     ) -> dict[str, StatusReply | CoordError]:
-        """Ask every known node at once; where one does not answer, the error stands instead."""
-        await self._pump.start()
+        """Ask every known node at once; where one does not answer, the error stands instead.
+
+        `timeout_ms` None means two seconds here: a node that is down should not hold up the rest.
+        """
+        timeout_ms = STATUSES_TIMEOUT_MS if timeout_ms is None else timeout_ms
+        with contextlib.suppress(CoordError):
+            await self.status(timeout_ms=timeout_ms)  # whoever answers names the others
         endpoints = self._pump.endpoints()
         found = await asyncio.gather(
             *(self.status(endpoint, timeout_ms=timeout_ms) for endpoint in endpoints),

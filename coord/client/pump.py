@@ -73,6 +73,7 @@ class Pump:
             self._core.start(self.now_ms())
         except Misuse:
             self._release_channels()
+            self._core = ClientCore(self._settings, self)
             raise
         self.is_running = True
         self._arm(self.now_ms())
@@ -143,7 +144,7 @@ class Pump:
 
     def watch(self, wish: WatchCreate) -> Watch:
         """Make a watch; when not started yet, as soon as that is done."""
-        feed = WatchFeed()
+        feed = WatchFeed(self._settings.timeout_ms)
         if self.is_running:
             self._attach(feed, wish)
         else:

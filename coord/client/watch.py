@@ -14,7 +14,7 @@ from types import TracebackType
 import attrs
 
 from coord.client.watches import Receipt
-from coord.errors import CoordError
+from coord.errors import CoordError, ErrorCode, error_from
 from coord.model import Event
 
 
@@ -42,6 +42,8 @@ class Watch:
       are missing; read again and watch from there.
 
     `await watch` or `async with watch` waits until it stands: every change made after that is seen.
+    When no node has taken it within the client's request timeout that raises Unavailable, and the
+    watch is canceled. Just iterating waits for as long as it takes.
     """
 
     def __init__(self, feed: WatchFeed) -> None:
@@ -53,9 +55,18 @@ class Watch:
         return self._feed.revision
 
     def __await__(self) -> Generator[object, None, Watch]:
-        yield from self._feed.created.wait().__await__()
-        if self._feed.error is not None:
-            raise self._feed.error
+        return self._stand().__await__()
+
+    async def _stand(self) -> Watch:
+        feed = self._feed
+        try:
+            async with asyncio.timeout(feed.timeout_ms / 1000.0):
+                await feed.created.wait()
+        except TimeoutError:
+            feed.cancel()
+            raise error_from(ErrorCode.TIMED_OUT, "no node took the watch") from None
+        if feed.error is not None:
+            raise feed.error
         return self
 
     async def __aenter__(self) -> Watch:
@@ -110,7 +121,8 @@ class Watch:
 class WatchFeed:
     """Between the core and one Watch: what was handed over and is not taken yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_ms: float) -> None:
+        self.timeout_ms = timeout_ms
         self.batches: deque[tuple[WatchBatch, tuple[Receipt, ...]]] = deque()
         self.created = asyncio.Event()
         self.error: CoordError | None = None

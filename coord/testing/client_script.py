@@ -11,7 +11,7 @@ from coord.client.core import ClientCore
 from coord.client.settings import ReadFrom, Settings
 from coord.client.watches import Receipt
 from coord.codec import client_frames, node_frames
-from coord.errors import CoordError
+from coord.errors import CoordError, ErrorCode
 from coord.frames import (
     PROTOCOL_VERSION,
     ClientFrame,
@@ -21,6 +21,7 @@ from coord.frames import (
     ReadFrame,
     WatchCreate,
     WriteFrame,
+    WriteRejected,
     WriteReply,
 )
 from coord.model import Event
@@ -262,3 +263,22 @@ class Bench:
 def puts(count: int, first: int = 0) -> tuple[Put, ...]:
     """Return so many different puts."""
     return tuple(Put(b"k%d" % (first + at), b"v") for at in range(count))
+
+
+def writing(*addresses: str, timeout_ms: float = 10_000.0) -> Bench:
+    """Return a bench with every node ready, node 1 leading, and a registered writer."""
+    bench = Bench(*addresses, timeout_ms=timeout_ms)
+    bench.ready(*addresses)
+    (answer,) = bench.write(Put(b"first"))
+    bench.open_writer()
+    ((address, frame),) = bench.writes()
+    bench.acknowledge(address, frame)
+    assert answer.reply == PutReply(1)
+    bench.pass_ms(5)
+    bench.wire.take()
+    return bench
+
+
+def refusal(frame: WriteFrame, code: ErrorCode, leader: int = 0) -> WriteRejected:
+    """Return a node's word that it did not propose `frame`."""
+    return WriteRejected(frame.writer, frame.first_seq, len(frame.ops), leader, code)

@@ -171,6 +171,16 @@ def test_a_watch_behind_compaction_says_where_to_start() -> None:
     run(script)
 
 
+def test_a_watch_no_node_takes_is_given_up_by_who_waits_for_it() -> None:
+    async def script(client: Client, _: InstantNode) -> None:
+        watch = client.watch("k")
+        with pytest.raises(Unavailable):
+            await watch
+        assert watch.ended
+
+    run(script, at=NOBODY, timeout_ms=50)
+
+
 def test_a_canceled_watch_ends_its_iteration() -> None:
     async def script(client: Client, node: InstantNode) -> None:
         watch = await client.watch("k")

@@ -1,36 +1,15 @@
-"""Writes against scripted nodes: numbers, packing, repeats, deadlines."""
-
-import itertools
+"""Writes against scripted nodes: numbers, packing, repeats."""
 
 import pytest
 
 from coord import limits
 from coord.client.writes import LINGER_MS
-from coord.errors import CoordError, ErrorCode, MaybeDone, Misuse, NotDone, Unavailable
-from coord.frames import WriteRejected, WriteReply
+from coord.errors import CoordError, ErrorCode, Unavailable
+from coord.frames import WriteReply
 from coord.requests import ErrorReply, OpenWriter, Put, PutReply, WriterReply
-from coord.testing.client_script import Answer, Bench, puts
+from coord.testing.client_script import Answer, Bench, puts, refusal, writing
 
 A, B, C = "tcp://a:1", "tcp://b:1", "tcp://c:1"
-
-
-def started(*addresses: str, timeout_ms: float = 10_000.0) -> Bench:
-    """A bench with every node ready, node 1 leading, and a registered writer."""
-    bench = Bench(*addresses, timeout_ms=timeout_ms)
-    bench.ready(*addresses)
-    (answer,) = bench.write(Put(b"first"))
-    bench.open_writer()
-    ((address, frame),) = bench.writes()
-    bench.acknowledge(address, frame)
-    assert answer.reply == PutReply(1)
-    bench.pass_ms(5)
-    bench.wire.take()
-    return bench
-
-
-def rejected(frame_of: tuple[int, int, int], code: ErrorCode, leader: int = 0) -> WriteRejected:
-    writer, first_seq, count = frame_of
-    return WriteRejected(writer, first_seq, count, leader, code)
 
 
 def code_of(answer: Answer) -> ErrorCode | None:
@@ -54,7 +33,7 @@ def test_no_write_leaves_before_the_writer_is_registered() -> None:
 
 
 def test_requests_of_one_turn_share_one_frame() -> None:
-    bench = started(A)
+    bench = writing(A)
     answers = bench.write(*puts(100))
     ((_, frame),) = bench.writes()
     assert frame.first_seq == 2
@@ -64,7 +43,7 @@ def test_requests_of_one_turn_share_one_frame() -> None:
 
 
 def test_a_lone_write_never_lingers() -> None:
-    bench = started(A)
+    bench = writing(A)
     for _ in range(3):
         bench.write(Put(b"k"))
         ((_, frame),) = bench.writes()
@@ -72,7 +51,7 @@ def test_a_lone_write_never_lingers() -> None:
 
 
 def test_writes_behind_an_unanswered_frame_gather_for_a_millisecond() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.write(Put(b"a"))
     assert len(bench.writes()) == 1
     bench.write(Put(b"b"))
@@ -86,7 +65,7 @@ def test_writes_behind_an_unanswered_frame_gather_for_a_millisecond() -> None:
 
 
 def test_an_answer_lets_gathered_writes_leave_at_once() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.write(Put(b"a"))
     ((_, frame),) = bench.writes()
     bench.write(Put(b"b"))
@@ -95,7 +74,7 @@ def test_an_answer_lets_gathered_writes_leave_at_once() -> None:
 
 
 def test_every_frame_tells_the_lowest_number_unanswered() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.write(*puts(3))
     ((_, first),) = bench.writes()
     bench.pass_ms(LINGER_MS)
@@ -115,7 +94,7 @@ def test_every_frame_tells_the_lowest_number_unanswered() -> None:
 
 
 def test_a_frame_holds_no_more_writes_than_allowed() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.write(*puts(limits.FRAME_OPS_MAX + 1))
     assert [len(frame.ops) for _, frame in bench.writes()] == [limits.FRAME_OPS_MAX]
     bench.pass_ms(LINGER_MS)
@@ -123,7 +102,7 @@ def test_a_frame_holds_no_more_writes_than_allowed() -> None:
 
 
 def test_numbers_run_no_further_ahead_of_the_lowest_unanswered_than_is_kept() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.write(*puts(limits.WRITER_PENDING_MAX + 10))
     bench.pass_ms(10)
     frames = [frame for _, frame in bench.writes()]
@@ -150,7 +129,7 @@ def test_writes_go_to_the_leader() -> None:
 
 
 def test_a_lost_answer_is_asked_for_again_elsewhere_under_the_same_numbers() -> None:
-    bench = started(A, B)
+    bench = writing(A, B)
     answers = bench.write(*puts(3))
     ((first_address, frame),) = bench.writes()
     bench.pass_ms(bench.settings.attempt_ms + 50)
@@ -166,7 +145,7 @@ def test_a_lost_answer_is_asked_for_again_elsewhere_under_the_same_numbers() -> 
 
 
 def test_a_second_answer_to_the_same_numbers_changes_nothing() -> None:
-    bench = started(A, B)
+    bench = writing(A, B)
     (answer,) = bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
     bench.pass_ms(bench.settings.attempt_ms + 50)
@@ -176,7 +155,7 @@ def test_a_second_answer_to_the_same_numbers_changes_nothing() -> None:
 
 
 def test_an_answer_to_another_writer_is_not_taken_for_ours() -> None:
-    bench = started(A)
+    bench = writing(A)
     (answer,) = bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
     bench.receive(A, WriteReply(frame.writer + 1, frame.first_seq, 1, (PutReply(5),)))
@@ -184,7 +163,7 @@ def test_an_answer_to_another_writer_is_not_taken_for_ours() -> None:
 
 
 def test_a_lost_connection_moves_its_unanswered_writes_at_once() -> None:
-    bench = started(A, B)
+    bench = writing(A, B)
     bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
     bench.unlink(A)
@@ -194,7 +173,7 @@ def test_a_lost_connection_moves_its_unanswered_writes_at_once() -> None:
 
 
 def test_with_no_node_left_writes_wait_for_the_next_one() -> None:
-    bench = started(A)
+    bench = writing(A)
     (answer,) = bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
     bench.unlink(A)
@@ -209,165 +188,16 @@ def test_with_no_node_left_writes_wait_for_the_next_one() -> None:
 
 
 def test_a_refusal_that_names_the_leader_is_followed_at_once() -> None:
-    bench = started(A, B)
+    bench = writing(A, B)
     bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
-    numbers = (frame.writer, frame.first_seq, 1)
-    bench.receive(A, rejected(numbers, ErrorCode.NOT_LEADER, leader=2))
+    bench.receive(A, refusal(frame, ErrorCode.NOT_LEADER, leader=2))
     ((address, again),) = bench.writes()
     assert (address, again) == (B, frame)
 
 
-def test_while_nobody_leads_pauses_grow_until_somebody_does() -> None:
-    bench = started(A, B)
-    (answer,) = bench.write(Put(b"k"))
-    tries: list[float] = []
-    while len(tries) < 6:
-        for address, frame in bench.writes():
-            tries.append(bench.now_ms)
-            numbers = (frame.writer, frame.first_seq, 1)
-            bench.receive(address, rejected(numbers, ErrorCode.NO_LEADER))
-        bench.pass_ms(5)
-    pauses = [after - before for before, after in itertools.pairwise(tries)]
-    assert pauses == sorted(pauses)
-    assert pauses[-1] > 4 * pauses[0]
-    bench.pass_ms(1_000)
-    (address, frame), *_ = bench.writes()
-    bench.acknowledge(address, frame)
-    assert answer.reply is not None
-
-
-def test_refused_by_all_until_the_deadline_is_not_done() -> None:
-    bench = started(A, B, timeout_ms=500)
-    (answer,) = bench.write(Put(b"k"))
-    for _ in range(200):
-        for address, frame in bench.writes():
-            bench.receive(
-                address, rejected((frame.writer, frame.first_seq, 1), ErrorCode.NO_LEADER)
-            )
-        bench.pass_ms(5)
-    assert isinstance(answer.error, Unavailable)
-    assert code_of(answer) is ErrorCode.NO_LEADER
-
-
-def test_one_attempt_without_word_makes_the_end_maybe_done() -> None:
-    bench = started(A, B, timeout_ms=3_000)
-    (answer,) = bench.write(Put(b"k"))
-    bench.writes()  # taken by A, which says nothing
-    for _ in range(400):
-        for address, frame in bench.writes():
-            if address == B:
-                numbers = (frame.writer, frame.first_seq, 1)
-                bench.receive(B, rejected(numbers, ErrorCode.NO_LEADER))
-        bench.pass_ms(10)
-    assert isinstance(answer.error, MaybeDone)
-
-
-def test_a_late_refusal_of_the_only_attempt_still_makes_it_not_done() -> None:
-    bench = started(A, timeout_ms=900)
-    (answer,) = bench.write(Put(b"k"))
-    ((_, frame),) = bench.writes()
-    bench.pass_ms(800)
-    bench.receive(A, rejected((frame.writer, frame.first_seq, 1), ErrorCode.STOPPING))
-    bench.wire.full.add(A)
-    bench.pass_ms(200)
-    assert isinstance(answer.error, NotDone)
-
-
-def test_what_never_left_is_not_done() -> None:
-    bench = Bench(A, timeout_ms=300)
-    (answer,) = bench.write(Put(b"k"))
-    bench.pass_ms(400)
-    assert isinstance(answer.error, Unavailable)
-    assert code_of(answer) is ErrorCode.TIMED_OUT
-
-
-def test_told_not_done_is_never_sent_again() -> None:
-    bench = started(A)
-    bench.core.write(Put(b"short"), 64, bench.now_ms + 50, short_answer := Answer())
-    bench.core.write(Put(b"long"), 64, bench.now_ms + 5_000, long_answer := Answer())
-    bench.core.flush(bench.now_ms)
-    ((_, frame),) = bench.writes()
-    bench.wire.full.add(A)
-    bench.receive(A, rejected((frame.writer, frame.first_seq, 2), ErrorCode.NO_LEADER))
-    bench.pass_ms(100)
-    assert isinstance(short_answer.error, NotDone)
-    bench.wire.full.clear()
-    bench.pass_ms(1_000)
-    (address, again), *_ = bench.writes()
-    assert again.ops == (Put(b"long"),)
-    assert again.first_seq == frame.first_seq + 1, "each keeps its number"
-    bench.acknowledge(address, again)
-    assert long_answer.reply is not None
-
-
-def test_too_many_requests_is_retried_with_the_same_node_after_a_pause() -> None:
-    bench = started(A, B)
-    (answer,) = bench.write(Put(b"k"))
-    ((_, frame),) = bench.writes()
-    numbers = (frame.writer, frame.first_seq, 1)
-    bench.receive(A, rejected(numbers, ErrorCode.TOO_MANY_REQUESTS, leader=1))
-    assert bench.writes() == []
-    bench.pass_ms(100)
-    ((address, again),) = bench.writes()
-    assert (address, again) == (A, frame)
-    bench.acknowledge(A, again)
-    assert answer.reply is not None
-
-
-def test_a_refusal_for_good_ends_every_write_of_the_frame() -> None:
-    bench = started(A)
-    answers = bench.write(*puts(2))
-    ((_, frame),) = bench.writes()
-    bench.receive(A, rejected((frame.writer, frame.first_seq, 2), ErrorCode.MALFORMED))
-    assert all(isinstance(answer.error, Misuse) for answer in answers)
-
-
-def test_an_error_among_the_answers_is_for_its_own_request_only() -> None:
-    bench = started(A)
-    good, bad = bench.write(*puts(2))
-    ((_, frame),) = bench.writes()
-    bench.acknowledge(A, frame, PutReply(5), ErrorReply(ErrorCode.LEASE_NOT_FOUND, "7"))
-    assert good.reply == PutReply(5)
-    assert code_of(bad) is ErrorCode.LEASE_NOT_FOUND
-
-
-def test_an_error_code_of_a_later_version_may_be_done() -> None:
-    bench = started(A)
-    (answer,) = bench.write(Put(b"k"))
-    ((_, frame),) = bench.writes()
-    bench.acknowledge(A, frame, ErrorReply(9_999, "new"))
-    assert isinstance(answer.error, MaybeDone)
-
-
-def test_an_expired_writer_is_replaced_and_what_was_sent_once_starts_anew() -> None:
-    bench = started(A)
-    answers = bench.write(*puts(2))
-    ((_, frame),) = bench.writes()
-    gone = ErrorReply(ErrorCode.WRITER_EXPIRED)
-    bench.acknowledge(A, frame, gone, gone)
-    ((_, opening),) = bench.writes()
-    assert opening.first_seq == 0
-    bench.acknowledge(A, opening, WriterReply(600_000))
-    ((_, again),) = bench.writes()
-    assert again.ops == frame.ops
-    bench.acknowledge(A, again)
-    assert all(answer.reply is not None for answer in answers)
-
-
-def test_an_expired_writer_leaves_what_was_sent_twice_maybe_done() -> None:
-    bench = started(A)
-    (answer,) = bench.write(Put(b"k"))
-    bench.writes()
-    bench.pass_ms(bench.settings.attempt_ms + 50)
-    ((_, again),) = bench.writes()
-    bench.acknowledge(A, again, ErrorReply(ErrorCode.WRITER_EXPIRED))
-    assert isinstance(answer.error, MaybeDone)
-    assert code_of(answer) is ErrorCode.WRITER_EXPIRED
-
-
 def test_after_a_long_silence_a_new_writer_is_registered_first() -> None:
-    bench = started(A)
+    bench = writing(A)
     bench.now_ms += limits.WRITER_TTL_MS
     bench.write(Put(b"k"))
     ((_, frame),) = bench.writes()
@@ -375,7 +205,7 @@ def test_after_a_long_silence_a_new_writer_is_registered_first() -> None:
 
 
 def test_a_late_answer_to_a_frame_since_cut_answers_what_is_left() -> None:
-    bench = started(A)
+    bench = writing(A)
     first, second = bench.write(*puts(2))
     ((_, frame),) = bench.writes()
     bench.pass_ms(bench.settings.attempt_ms + 50)
@@ -386,32 +216,10 @@ def test_a_late_answer_to_a_frame_since_cut_answers_what_is_left() -> None:
     assert second.reply == PutReply(8)
 
 
-def test_closing_tells_what_left_from_what_did_not() -> None:
-    bench = started(A)
-    (sent,) = bench.write(Put(b"sent"))
-    (waiting,) = bench.write(Put(b"waiting"))
-    bench.core.close()
-    assert isinstance(sent.error, MaybeDone)
-    assert isinstance(waiting.error, NotDone)
-
-
 def test_an_answer_nobody_waits_for_any_more_is_dropped() -> None:
-    bench = started(A)
+    bench = writing(A)
     gone, there = bench.write(*puts(2))
     gone.set_exception(KeyboardInterrupt())
     ((_, frame),) = bench.writes()
     bench.acknowledge(A, frame)
     assert there.reply is not None
-
-
-def test_an_answer_said_to_be_lost_leaves_it_maybe_done_whatever_is_refused_later() -> None:
-    bench = started(A, B, timeout_ms=1_000)
-    (answer,) = bench.write(Put(b"k"))
-    ((_, frame),) = bench.writes()
-    bench.acknowledge(A, frame, ErrorReply(ErrorCode.LOST_ANSWER))
-    for _ in range(300):
-        for address, again in bench.writes():
-            numbers = (again.writer, again.first_seq, 1)
-            bench.receive(address, rejected(numbers, ErrorCode.NO_LEADER))
-        bench.pass_ms(5)
-    assert isinstance(answer.error, MaybeDone)
