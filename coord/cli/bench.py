@@ -68,7 +68,7 @@ def _load_options(clients: int, total: int) -> Callable[[Command], Command]:
         )  # fmt: skip
         @click.option(
             "--first", type=click.IntRange(0), default=0, show_default=True,
-            help="Number of the first key written: another one gives other keys.",
+            help="Number of the first key written: another one gives other keys. Not for watch.",
         )  # fmt: skip
         @click.option(
             "--endpoints", envvar="COORD_ENDPOINTS", default="", metavar="ADDRESSES",
@@ -133,7 +133,7 @@ def run_watch(plan: LoadPlan, processes: int, writes: int) -> Report:
         attrs.evolve(plan, clients=share_of(plan.clients, processes, place), watch_total=plan.total)
         for place in range(processes)
     ]
-    writing = attrs.evolve(plan, op="watched", clients=min(writes, plan.total))
+    writing = attrs.evolve(plan, op="watched", clients=min(writes, plan.total), first=0)
     *shares, writer = run_plans([*watching, writing])
     report = merge("watch", plan.clients, shares, began_ns=writer.began_ns)
     return attrs.evolve(report, failed=report.failed + writer.failed)

@@ -28,7 +28,7 @@ var (
 	keySize   = flag.Int("key-size", 32, "bytes of a key")
 	valSize   = flag.Int("val-size", 256, "bytes of a value")
 	keys      = flag.Int("keys", 10000, "keys that are read")
-	first     = flag.Int("first", 0, "number of the first key written")
+	first     = flag.Int("first", 0, "number of the first key written; not for watch")
 	writes    = flag.Int("writes", 1, "writes in flight while watching")
 	prefix    = flag.String("prefix", "bench/", "what every key starts with")
 )
