@@ -66,6 +66,18 @@ class Pause:
 
 
 @attrs.frozen
+class Freeze:
+    """Pause a node, and when it wakes let it find its peers unreachable for a while longer.
+
+    Its clients still reach it: what an old leader then answers is what reads are checked for.
+    """
+
+    target: int
+    last_ms: float
+    alone_ms: float
+
+
+@attrs.frozen
 class SlowDisk:
     """Let a node's disk take `sync_ms` for each sync for a while."""
 
@@ -82,7 +94,7 @@ class DiskFull:
     last_ms: float
 
 
-Blow = Partition | Crash | PowerLoss | Pause | SlowDisk | DiskFull
+Blow = Partition | Crash | PowerLoss | Pause | Freeze | SlowDisk | DiskFull
 
 
 @attrs.frozen
@@ -110,6 +122,7 @@ class Swarm:
     partitions: float = 0.0
     crashes: float = 0.0
     pauses: float = 0.0
+    freezes: float = 0.0
     slow_disks: float = 0.0
     full_disks: float = 0.0
     power_losses: float = 0.0
@@ -146,6 +159,7 @@ def draw_swarm(luck: Random) -> Swarm:
         partitions=rate(0.7, 1.0) if nodes > 1 else 0.0,
         crashes=rate(0.8, 1.2),
         pauses=rate(0.5, 0.6),
+        freezes=rate(0.4, 0.6) if nodes > 1 else 0.0,
         slow_disks=rate(0.4, 0.4),
         full_disks=rate(0.2, 0.3),
         power_losses=rate(0.2, 0.3),
@@ -166,6 +180,7 @@ def draw_plan(luck: Random, swarm: Swarm) -> tuple[Fault, ...]:
         (swarm.partitions, _partition),
         (swarm.crashes, _crash),
         (swarm.pauses, _pause),
+        (swarm.freezes, _freeze),
         (swarm.slow_disks, _slow_disk),
         (swarm.full_disks, _full_disk),
         (swarm.power_losses, _power_loss),
@@ -206,6 +221,10 @@ def _power_loss(luck: Random, _swarm: Swarm) -> Blow:
 
 def _pause(luck: Random, swarm: Swarm) -> Blow:
     return Pause(_target(luck, swarm), last_ms=luck.uniform(50, 2_000))
+
+
+def _freeze(luck: Random, swarm: Swarm) -> Blow:
+    return Freeze(_target(luck, swarm), luck.uniform(100, 1_500), luck.uniform(20, 500))
 
 
 def _slow_disk(luck: Random, swarm: Swarm) -> Blow:

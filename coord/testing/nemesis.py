@@ -13,6 +13,7 @@ from coord.testing.faults import (
     Crash,
     DiskFull,
     Fault,
+    Freeze,
     Partition,
     Pause,
     PowerLoss,
@@ -86,6 +87,8 @@ class Nemesis:
         elif isinstance(blow, Pause):
             host.pause()
             self._later(blow.last_ms, host.resume)
+        elif isinstance(blow, Freeze):
+            self._freeze(blow, host)
         elif isinstance(blow, SlowDisk):
             host.machine.slow_down(blow.sync_ms)
             self._later(blow.last_ms, lambda: host.machine.slow_down(0))
@@ -137,6 +140,15 @@ class Nemesis:
                 pairs += [(client, name) for client in self._clients]
             self._later(number * each_ms, self._cutter(pairs))
             self._later((number + 1) * each_ms, self._mender(pairs))
+
+    def _freeze(self, blow: Freeze, host: Host[Any, Any]) -> None:
+        names = [f"n{other.id}" for other in self._hosts if other is not host]
+        own = f"n{host.id}"
+        pairs = [(own, name) for name in names] + [(name, own) for name in names]
+        self._cutter(pairs)()
+        host.pause()
+        self._later(blow.last_ms, host.resume)
+        self._later(blow.last_ms + blow.alone_ms, self._mender(pairs))
 
     def _name(self, place: int) -> str:
         return f"n{self._hosts[place].id}"

@@ -22,6 +22,7 @@ def draw_rough(luck: Random) -> Swarm:
         drift=tuple(luck.uniform(0.95, 1.05) for _ in range(nodes)),
         partitions=luck.uniform(0.5, 3.0),
         crashes=luck.uniform(0.5, 3.0),
+        freezes=luck.uniform(0.0, 2.0),
     )
 
 
