@@ -17,7 +17,7 @@ from coord.errors import ErrorCode, error_from
 from coord.frames import ReadFrame, ReadRejected, ReadReply
 from coord.requests import ErrorReply, ReadOp, Reply
 
-LINGER_MS = 1.0
+LINGER_MS = 0.5
 FRAME_OPS_MAX = 512  # answers may be large, and share a frame as the questions did
 
 LEADER = "leader"

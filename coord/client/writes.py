@@ -1,7 +1,7 @@
 """Writes on their way: numbered, packed, sent, repeated with the same numbers, answered once.
 
 A client registers as a writer before its first write. Requests of one turn of the loop share a
-frame; while frames are unanswered, further ones grow for up to a millisecond before they leave.
+frame; while frames are unanswered, further ones gather for half a millisecond before they leave.
 A packet keeps its numbers through every attempt, so the store applies each write at most once
 however often its frame arrives.
 """
@@ -26,7 +26,7 @@ from coord.errors import ErrorCode, error_from
 from coord.frames import WriteFrame, WriteRejected, WriteReply
 from coord.requests import ErrorReply, OpenWriter, Reply, WriteOp, WriterReply
 
-LINGER_MS = 1.0
+LINGER_MS = 0.5
 LINGER_OPS = 512  # so many waiting writes leave without lingering
 FLIGHT_BYTES_MAX = 2 * limits.FRAME_BYTES_MAX
 WRITER_RENEW_MS = limits.WRITER_TTL_MS / 2

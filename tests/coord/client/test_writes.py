@@ -50,7 +50,7 @@ def test_a_lone_write_never_lingers() -> None:
         bench.acknowledge(A, frame)
 
 
-def test_writes_behind_an_unanswered_frame_gather_for_a_millisecond() -> None:
+def test_writes_behind_an_unanswered_frame_gather_for_a_moment() -> None:
     bench = writing(A)
     bench.write(Put(b"a"))
     assert len(bench.writes()) == 1
