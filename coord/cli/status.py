@@ -3,6 +3,7 @@
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import coord
 from coord.cli.connection import with_client
@@ -23,18 +24,17 @@ _COLUMNS = (
 def status(client: coord.Client, form: Format) -> int:
     """Ask every member about itself.
 
-    Shows members one was not told about too: any member knows the others. Ends with 4 when one
-    does not answer.
+    Shows members one was not told about too: any member knows the others. A member that does not
+    answer within two seconds (or --timeout) is shown as silent, and the command ends with 4.
 
     \b
     Example:
         coord status
         coord status -w json
     """
-    answers = client.statuses()
-    if _members_of(answers) - answers.keys():
-        # The first answers told of members this client had not heard of.
-        answers = client.statuses()
+    context = click.get_current_context()
+    is_chosen = context.get_parameter_source("timeout_ms") is not ParameterSource.DEFAULT
+    answers = client.statuses(timeout_ms=context.params["timeout_ms"] if is_chosen else None)
     if form is Format.JSON:
         print_json([_as_json(endpoint, answer) for endpoint, answer in sorted(answers.items())])
     elif form is Format.TABLE:
@@ -44,12 +44,6 @@ def status(client: coord.Client, form: Format) -> int:
             click.echo(", ".join(_row(endpoint, answer)))
     silent = any(isinstance(answer, CoordError) for answer in answers.values())
     return ExitCode.UNAVAILABLE if silent else ExitCode.OK
-
-
-def _members_of(answers: dict[str, StatusReply | CoordError]) -> set[str]:
-    """Return the client address of every member that an answer tells of."""
-    replies = [answer for answer in answers.values() if isinstance(answer, StatusReply)]
-    return {member.client for reply in replies for member in reply.members if member.client}
 
 
 def _sorted(
