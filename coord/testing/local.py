@@ -208,6 +208,7 @@ class LocalWatch:
         no_delete: bool,
     ) -> None:
         self._cluster = cluster
+        self._start_revision = start_revision
         self._no_delete = no_delete
         self._key = key
         self._end = end
@@ -265,6 +266,8 @@ class LocalWatch:
                 self.feed(events)
 
     def _wants(self, event: Event) -> bool:
+        if event.kv.mod_revision < self._start_revision:
+            return False
         if self._no_delete and event.kind is EventKind.DELETE:
             return False
         key = event.kv.key
@@ -277,7 +280,7 @@ class LocalClient:
     """The methods recipes use, answered by the local store at once."""
 
     def __init__(self, cluster: LocalCluster) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
         self._answers_to_lose = 0
         self._requests_to_lose = 0
 
@@ -333,7 +336,7 @@ class LocalClient:
 
     def session(self, ttl_ms: int = 10_000) -> LocalSession:
         """See Client.session."""
-        return LocalSession(self._cluster, ttl_ms)
+        return LocalSession(self.cluster, ttl_ms)
 
     def watch(
         self,
@@ -347,20 +350,20 @@ class LocalClient:
     ) -> LocalWatch:
         """See Client.watch."""
         start, end = ops.key_range(key, range_end, prefix, from_key)
-        return LocalWatch(self._cluster, start, end, start_revision, no_delete)
+        return LocalWatch(self.cluster, start, end, start_revision, no_delete)
 
     def _write(self, op: WriteOp, kind: type[R]) -> R:
         if self._requests_to_lose:
             self._requests_to_lose -= 1
             raise MaybeDone("the request was lost", ErrorCode.LOST_ANSWER)
-        reply = self._cluster.write(op)
+        reply = self.cluster.write(op)
         if self._answers_to_lose:
             self._answers_to_lose -= 1
             raise MaybeDone("the answer was lost", ErrorCode.LOST_ANSWER)
         return _expect(reply, kind)
 
     def _read(self, op: ReadOp, kind: type[R]) -> R:
-        return _expect(self._cluster.store.read(op), kind)
+        return _expect(self.cluster.store.read(op), kind)
 
 
 def _expect(reply: Reply, kind: type[R]) -> R:

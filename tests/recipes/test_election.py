@@ -140,6 +140,61 @@ async def test_an_office_taken_away_has_ended_though_the_session_lives() -> None
 
 
 @in_loop
+async def test_of_several_candidates_the_first_to_come_is_the_leader() -> None:
+    client = LocalCluster().client()
+    election = Election(client, "office/")
+    async with client.session() as s1, client.session() as s2:
+        first = await election.campaign(s2, "first")
+        second = asyncio.create_task(election.campaign(s1, "second"))
+        await settle()
+        leader = await election.leader()
+        assert leader is not None
+        assert (leader.value, leader.token) == (b"first", first.token)
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+
+
+@in_loop
+async def test_one_resignation_wakes_one_candidate_and_a_proclamation_none() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    election = Election(client, "office/")
+    sessions = [await client.session() for _ in range(5)]
+    first = await election.campaign(sessions[0])
+    waiting = []
+    for session in sessions[1:]:
+        waiting.append(asyncio.create_task(election.campaign(session)))
+        await settle()
+    before = len(cluster.applied)
+    await first.proclaim("still here")
+    await settle()
+    assert len(cluster.applied) - before == 1
+    await first.resign()
+    await settle()
+    assert [task.done() for task in waiting] == [True, False, False, False]
+    assert len(cluster.applied) - before == 3  # proclaim, resign, the second's look ahead
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@in_loop
+async def test_a_candidate_whose_place_was_taken_over_by_another_write_does_not_lead() -> None:
+    client = LocalCluster().client()
+    election = Election(client, "office/")
+    async with client.session() as s1, client.session() as s2:
+        first = await election.campaign(s1)
+        waiting = asyncio.create_task(election.campaign(s2))
+        await settle()
+        place = f"office/{s2.lease:016x}"
+        await client.delete(place)
+        await client.put(place, "somebody else")
+        await first.resign()
+        with pytest.raises(SessionLost):
+            await waiting
+
+
+@in_loop
 async def test_an_observer_sees_leaders_and_proclamations_in_order() -> None:
     client = LocalCluster().client()
     election = Election(client, "office/")

@@ -1,11 +1,13 @@
 """Size gate: opens at the target, never before, for everybody, for good."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from coord import ops
-from coord.testing.local import LocalCluster, in_loop, settle
+from coord.client.ops import Text
+from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
 from recipes.gate import SizeGate
 
 
@@ -82,6 +84,35 @@ async def test_all_who_wait_agree_on_the_revision_that_opened_the_gate() -> None
     openings = await asyncio.gather(*waits)
     assert len(set(openings)) == 1
     assert openings[0].value == 2
+
+
+@in_loop
+async def test_who_sees_the_opening_later_agrees_with_the_first_who_latched_it() -> None:
+    client = LocalCluster().client()
+    gate = SizeGate(client, "gate", "items/", 2)
+    waiting = asyncio.create_task(gate.wait())
+    await settle()
+    for name in ("a", "b", "c"):
+        await client.put(f"items/{name}")
+    assert await gate.passed()
+    latched = (await gate.explain()).opening
+    assert latched is not None
+    assert latched.value == 3
+    assert await waiting == latched
+
+
+class BusyItems(LocalClient):
+    """Somebody adds an item whenever a watch is about to be made."""
+
+    def watch(self, key: Text, **options: Any) -> LocalWatch:
+        self.cluster.write(ops.put("items/just-in-time"))
+        return super().watch(key, **options)
+
+
+@in_loop
+async def test_an_item_that_arrives_between_look_and_watch_counts() -> None:
+    opening = await SizeGate(BusyItems(LocalCluster()), "gate", "items/", 1).wait()
+    assert opening.value == 1
 
 
 @in_loop

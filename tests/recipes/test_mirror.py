@@ -1,10 +1,13 @@
 """Mirror: an exact copy that follows, over compaction too."""
 
 import asyncio
+from typing import Any
 
+from coord import ops
+from coord.client.ops import Text
 from coord.model import EventKind
 from coord.requests import Compact
-from coord.testing.local import LocalCluster, in_loop, settle
+from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
 from recipes.mirror import PAGE_KEYS, Mirror
 
 
@@ -55,6 +58,21 @@ async def test_changes_wait_until_there_are_some() -> None:
         assert not waiting.done()
         await client.put("c/a")
         assert len(await waiting) == 1
+
+
+class BusyPrefix(LocalClient):
+    """Somebody writes whenever a watch is about to be made."""
+
+    def watch(self, key: Text, **options: Any) -> LocalWatch:
+        self.cluster.write(ops.put("c/just-in-time"))
+        return super().watch(key, **options)
+
+
+@in_loop
+async def test_a_change_between_read_and_watch_is_not_missed() -> None:
+    async with Mirror(BusyPrefix(LocalCluster()), "c/") as mirror:
+        (event,) = await mirror.change()
+        assert event.kv.key == b"c/just-in-time"
 
 
 @in_loop

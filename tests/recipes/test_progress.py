@@ -1,7 +1,10 @@
 """Progress: live, leased, cheap, and gone with its reporter."""
 
-from coord.requests import Txn
-from coord.testing.local import LocalCluster, in_loop, settle
+import asyncio
+from typing import Any
+
+from coord.requests import Txn, TxnReply
+from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.progress import Board, Progress, Reporter
 
 
@@ -75,6 +78,44 @@ async def test_a_report_whose_answer_was_lost_is_sent_again() -> None:
         reporter.report("t", 5)
         await board.change()
         assert board.tasks["t"].done == 5
+
+
+class SlowClient(LocalClient):
+    """Transactions wait until they are let through."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self.through = asyncio.Event()
+
+    async def txn(self, *args: Any, **options: Any) -> TxnReply:
+        await self.through.wait()
+        return await super().txn(*args, **options)
+
+
+@in_loop
+async def test_a_report_made_while_another_is_under_way_is_not_forgotten() -> None:
+    client = SlowClient(LocalCluster())
+    async with (
+        client.session() as session,
+        Board(client, "p/") as board,
+        Reporter(client, session, "p/") as reporter,
+    ):
+        reporter.report("t", 1)
+        await settle()
+        reporter.report("t", 2)
+        client.through.set()
+        while board.tasks.get("t") != Progress(2):
+            await board.change()
+
+
+@in_loop
+async def test_a_reporter_whose_lease_is_gone_falls_silent() -> None:
+    client = LocalCluster().client()
+    async with client.session() as session, Reporter(client, session, "p/") as reporter:
+        await client.revoke(session.lease)
+        reporter.report("t", 1)
+        await settle()
+    assert (await client.get("p/", prefix=True)).count == 0
 
 
 @in_loop

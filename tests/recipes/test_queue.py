@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from coord import ops
 from coord.client.ops import Text
 from coord.errors import MaybeDone
 from coord.requests import Claim, ClaimReply
-from coord.testing.local import LocalClient, LocalCluster, LocalSession, in_loop, settle
+from coord.testing.local import LocalClient, LocalCluster, LocalSession, LocalWatch, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
 from recipes.queue import Buried, Done, Queue, QueueSettings
@@ -299,6 +300,34 @@ async def test_a_lost_claim_carried_out_late_is_found_by_the_next_one() -> None:
     async with client.session() as session:
         taken = await Consumer(queue, session, "w").take(1)
     assert sorted(item.body for item in taken) == [b"a", b"b"]
+
+
+@in_loop
+async def test_what_an_earlier_consumer_of_the_same_name_still_holds_is_not_ours() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put_all(["a", "b"])
+    async with client.session() as old, client.session() as new:
+        await Consumer(queue, old, "w").take(1)
+        client.lose_answers()
+        taken = await Consumer(queue, new, "w").take(2)
+    assert [item.body for item in taken] == [b"b"]
+
+
+class BusyQueue(LocalClient):
+    """Somebody puts an item whenever a watch is about to be made."""
+
+    def watch(self, key: Text, **options: Any) -> LocalWatch:
+        self.cluster.write(ops.put("q/ready/", "just in time", sequence=True))
+        return super().watch(key, **options)
+
+
+@in_loop
+async def test_an_item_that_arrives_between_claim_and_watch_is_taken() -> None:
+    client = BusyQueue(LocalCluster())
+    async with client.session() as session:
+        (item,) = await Consumer(Queue(client, "q/"), session, "w").take()
+    assert item.body == b"just in time"
 
 
 @in_loop
