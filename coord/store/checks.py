@@ -48,10 +48,11 @@ def check_read(op: ReadOp) -> ErrorReply | None:
     if type(op) is Range:
         return _check_range(op)
     if type(op) is Txn:
-        if not is_read_only(op):
+        error = _check_txn(op)
+        if error is None and not is_read_only(op):
             detail = "a transaction that writes must be sent as a write"
             return _error(ErrorCode.NOT_SUPPORTED, detail)
-        return _check_txn(op)
+        return error
     return None
 
 

@@ -19,7 +19,11 @@ from coord.store.rejection import Rejection
 from coord.store.scan import next_bytes
 from coord.store.spans import high_of, prefix_end
 
+_SAFE_KEYS = 16  # claimed together they always fit in one answer
 _BLOCK_KEYS = 256  # looked at together once the first keys were not all free
+
+
+assert _SAFE_KEYS * (limits.KEY_BYTES_MAX + limits.VALUE_BYTES_MAX) <= limits.REPLY_BYTES_MAX
 
 
 def claim(space: Keyspace, op: Claim) -> ClaimReply:
@@ -47,15 +51,29 @@ def claim(space: Keyspace, op: Claim) -> ClaimReply:
 
 
 def _free_keys(space: Keyspace, op: Claim) -> list[bytes]:
-    """Return the first keys of the source prefix that can be claimed, in order."""
+    """Return the first keys of the source prefix that can be claimed, in order.
+
+    They are fewer than asked for where all of them would not fit in one answer.
+    """
     free: list[bytes] = []
     low, high, want = op.source, high_of(prefix_end(op.source)), op.limit
     while True:
         keys = space.live.slice(low, high, want)
         free += [key for key in keys if _is_free(space, op, key)]
         if len(keys) < want or len(free) >= op.limit:
-            return free[: op.limit]
+            return _fitting(space, free[: op.limit])
         low, want = next_bytes(keys[-1]), max(op.limit, _BLOCK_KEYS)
+
+
+def _fitting(space: Keyspace, keys: list[bytes]) -> list[bytes]:
+    if len(keys) <= _SAFE_KEYS:
+        return keys
+    left_bytes = limits.REPLY_BYTES_MAX
+    for at, key in enumerate(keys):
+        left_bytes -= limits.KEY_BYTES_MAX + len(space.latest[key].value)
+        if left_bytes < 0:
+            return keys[:at]
+    return keys
 
 
 def _is_free(space: Keyspace, op: Claim, key: bytes) -> bool:

@@ -4,13 +4,12 @@ They note their changes in the keyspace; committing them, alone or with the rest
 transaction, is the caller's.
 """
 
-from coord import limits
 from coord.errors import ErrorCode
 from coord.model import Cause, KeyValue
 from coord.requests import DeleteRange, DeleteReply, Put, PutReply
 from coord.store.keyspace import Keyspace
-from coord.store.ranges import too_many_keys
 from coord.store.rejection import Rejection
+from coord.store.sizes import check_bytes, check_count, kvs_bytes
 from coord.store.spans import high_of
 
 SEQUENCE_BYTES = 20  # what a sequenced put appends: 16 hex digits of revision, 4 of place
@@ -67,7 +66,8 @@ def delete(space: Keyspace, op: DeleteRange) -> DeleteReply:
         keys = space.live.slice(op.key, high_of(op.range_end))
     else:
         keys = [op.key] if op.key in space.latest else []
-    if op.prev_kv and len(keys) > limits.RANGE_LIMIT_MAX:
-        raise too_many_keys(len(keys))
+    if op.prev_kv:
+        check_count(len(keys))
+        check_bytes(kvs_bytes([space.latest[key] for key in keys]))
     gone = [space.remove(key, Cause.DELETED) for key in keys]
     return DeleteReply(space.shown_revision, len(keys), tuple(gone) if op.prev_kv else ())

@@ -97,6 +97,16 @@ class History:
         assert type(entry) is KeyValue
         return [Change(entry, self.befores[at >> _SHIFT][at & _MASK], plain_cause(entry))]
 
+    def replaced_since(self, first_revision: int) -> Iterator[tuple[bytes, KeyValue | None]]:
+        """Yield each change from a kept revision on: the key, and what stood before."""
+        for at in range(first_revision - self.base, self.revision - self.base + 1):
+            entry = self.records[at >> _SHIFT][at & _MASK]
+            if type(entry) is KeyValue:
+                yield entry.key, self.befores[at >> _SHIFT][at & _MASK]
+            elif type(entry) is Record:
+                for change in entry.changes:
+                    yield change.kv.key, change.before
+
     def value_at(self, kv: KeyValue | None, revision: int) -> KeyValue | None:
         """Walk from a key's newer version `kv` to what it was at `revision`; None if absent."""
         base, records, befores = self.base, self.records, self.befores

@@ -207,13 +207,9 @@ class Keyspace:
         """Tell scans of keys what the revisions from `first_revision` on changed."""
         if not self.key_scans:
             return
-        for revision in range(first_revision, self.history.revision + 1):
-            for change in self.history.changes(revision):
-                before = change.before
-                if before is not None and not before.version:
-                    before = None
-                for scan in self.key_scans:
-                    scan.before_change(change.kv.key, before)
+        for key, before in self.history.replaced_since(first_revision):
+            for scan in self.key_scans:
+                scan.before_change(key, before if before and before.version else None)
 
 
 def _same(_: bytes, kv: KeyValue) -> KeyValue:

@@ -355,8 +355,10 @@ def _writer_expired(detail: str) -> ErrorReply:
     return ErrorReply(ErrorCode.WRITER_EXPIRED, detail)
 
 
-def _grows(op: WriteOp | TxnOp) -> bool:
+def _grows(op: WriteOp | TxnOp, depth: int = 1) -> bool:
     """Whether an operation may need more space: refused while an alarm stands."""
-    if type(op) is Txn:
-        return any(_grows(each) for branch in (op.success, op.failure) for each in branch)
-    return type(op) is Put or type(op) is LeaseGrant
+    if type(op) is not Txn:
+        return type(op) is Put or type(op) is LeaseGrant
+    if depth > limits.TXN_DEPTH_MAX:
+        return False  # it will be refused for that
+    return any([_grows(each, depth + 1) for each in (*op.success, *op.failure)])

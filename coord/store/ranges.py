@@ -7,15 +7,13 @@ candidates or the history since.
 
 from collections.abc import Callable, Iterator
 
-import msgspec
-
-from coord import limits
 from coord.errors import ErrorCode
 from coord.model import KeyValue
 from coord.requests import Range, RangeReply, SortOrder, SortTarget
 from coord.store.keyspace import Keyspace
 from coord.store.rejection import Rejection
 from coord.store.scan import next_bytes
+from coord.store.sizes import check_bytes, check_count, kvs_bytes
 from coord.store.spans import high_of
 
 _SIZE_CHECK_KEYS = 16  # fewer keys than this cannot reach REPLY_BYTES_MAX
@@ -97,8 +95,8 @@ def _read_now(space: Keyspace, op: Range) -> tuple[list[KeyValue], int]:
         return [latest[key] for key in keys], space.live.count(op.key, high)
     keys = space.live.slice(op.key, high, limit)
     count = len(keys) if limit is None or len(keys) < limit else space.live.count(op.key, high)
-    if limit is None and not op.limit and count > limits.RANGE_LIMIT_MAX and not _filters(op):
-        raise too_many_keys(count)
+    if limit is None and not op.limit and not _filters(op):
+        check_count(count)
     return [latest[key] for key in keys], count
 
 
@@ -139,14 +137,11 @@ def _count_past(space: Keyspace, low: bytes, high: bytes | None, at: int) -> int
         existing = (space.value_at(key, at) for key in _candidates(space, low, high))
         return sum(kv is not None for kv in existing)
     seen: set[bytes] = set()
-    for revision in range(at + 1, space.revision + 1):
-        for change in history.changes(revision):
-            key = change.kv.key
-            if key in seen or key < low or (high is not None and key >= high):
-                continue
-            seen.add(key)
-            existed = change.before is not None and change.before.version > 0
-            now += existed - (key in space.latest)
+    for key, before in history.replaced_since(at + 1):
+        if key in seen or key < low or (high is not None and key >= high):
+            continue
+        seen.add(key)
+        now += (before is not None and before.version > 0) - (key in space.latest)
     return now
 
 
@@ -163,9 +158,10 @@ def _finish(space: Keyspace, op: Range, kvs: list[KeyValue], count: int) -> Rang
     if more:
         del kvs[op.limit :]
     if op.keys_only:
-        kvs = [msgspec.structs.replace(kv, value=b"") for kv in kvs]
+        kvs = [_nameplate(kv) for kv in kvs]
     if len(kvs) > _SIZE_CHECK_KEYS:
-        _check_size(kvs)
+        check_count(len(kvs))
+        check_bytes(kvs_bytes(kvs))
     return RangeReply(shown, tuple(kvs), more, count)
 
 
@@ -178,17 +174,8 @@ def _passes(kv: KeyValue, op: Range) -> bool:
     )
 
 
-def _check_size(kvs: list[KeyValue]) -> None:
-    if len(kvs) > limits.RANGE_LIMIT_MAX:
-        raise too_many_keys(len(kvs))
-    size_bytes = sum(len(kv.key) + len(kv.value) for kv in kvs)
-    if size_bytes > limits.REPLY_BYTES_MAX:
-        detail = f"{size_bytes} bytes; at most {limits.REPLY_BYTES_MAX}"
-        raise Rejection(ErrorCode.REPLY_TOO_LARGE, detail)
-
-
-def too_many_keys(count: int) -> Rejection:
-    """Return the refusal of an answer with more keys than one may hold."""
-    return Rejection(
-        ErrorCode.REPLY_TOO_LARGE, f"{count} keys; at most {limits.RANGE_LIMIT_MAX} in one answer"
+def _nameplate(kv: KeyValue) -> KeyValue:
+    """Return a key with all its fields but the value."""
+    return KeyValue(
+        kv.key, b"", kv.create_revision, kv.mod_revision, kv.version, kv.lease, kv.claims
     )

@@ -15,17 +15,21 @@ from coord.requests import (
 )
 from coord.store.ranges import read_range
 from coord.store.rejection import Rejection
+from coord.store.sizes import check_count
 from coord.store.state import State
 from coord.store.txn import run_txn
 
 
-def is_read_only(op: Txn) -> bool:
-    """Whether a transaction, nested ones included, can change nothing."""
-    return all(
-        type(each) is Range or (type(each) is Txn and is_read_only(each))
-        for branch in (op.success, op.failure)
-        for each in branch
-    )
+def is_read_only(op: Txn, depth: int = 1) -> bool:
+    """Whether a transaction, nested ones included, can change nothing and may run at all."""
+    for branch in (op.success, op.failure):
+        for each in branch:
+            if type(each) is Txn:
+                if depth == limits.TXN_DEPTH_MAX or not is_read_only(each, depth + 1):
+                    return False
+            elif type(each) is not Range:
+                return False
+    return True
 
 
 def answer_read(state: State, op: ReadOp) -> Reply:
@@ -55,14 +59,14 @@ def _time_to_live(state: State, op: LeaseTimeToLive) -> LeaseTimeToLiveReply:
     lease = state.space.leases.table.get(op.lease)
     if lease is None:
         return LeaseTimeToLiveReply(op.lease, -1, 0)
-    keys = sorted(lease.keys or ()) if op.keys else []
+    keys: list[bytes] = []
+    if op.keys and lease.keys:
+        check_count(len(lease.keys))
+        keys = sorted(lease.keys)
     remaining_ms = max(lease.deadline_ms - state.time_ms, 0)
     return LeaseTimeToLiveReply(op.lease, remaining_ms, lease.ttl_ms, tuple(keys))
 
 
 def _lease_list(state: State) -> LeaseListReply:
-    count = len(state.space.leases.table)
-    if count > limits.RANGE_LIMIT_MAX:
-        detail = f"{count} leases; at most {limits.RANGE_LIMIT_MAX} in one answer"
-        raise Rejection(ErrorCode.REPLY_TOO_LARGE, detail)
+    check_count(len(state.space.leases.table), "leases")
     return LeaseListReply(tuple(state.space.leases.soonest_first()))

@@ -4,7 +4,7 @@ As etcd: all compares, nested ones included, look at the state before any operat
 operations then run in order and see each other's writes; whatever fails, nothing happened.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from coord import limits
@@ -29,6 +29,7 @@ from coord.store.edits import delete, put
 from coord.store.keyspace import Keyspace
 from coord.store.ranges import read_range
 from coord.store.rejection import Rejection
+from coord.store.sizes import check_bytes, reply_bytes
 from coord.store.spans import high_of
 
 _NOTHING = KeyValue(b"", b"", 0, 0, 0)
@@ -38,12 +39,13 @@ def run_txn(space: Keyspace, op: Txn) -> TxnReply:
     """Run a transaction; the caller commits, or rolls back.
 
     Raises:
-        Rejection: an operation cannot be done, the transaction is nested too deep, or a
-            compare's value has the wrong type.
+        Rejection: an operation cannot be done, the transaction is nested too deep, a compare's
+            value has the wrong type, or the answers together are too large.
     """
     path: list[bool] = []
     _choose(space, op, path, 1)
-    succeeded, replies = _run(space, op, iter(path))
+    run = _Run(space, path)
+    succeeded, replies = run.branch(op)
     return TxnReply(space.shown_revision, succeeded, replies)
 
 
@@ -62,18 +64,28 @@ def _choose(space: Keyspace, op: Txn, path: list[bool], depth: int) -> None:
             _choose(space, each, path, depth + 1)
 
 
-def _run(
-    space: Keyspace, op: Txn, path: Iterator[bool]
-) -> tuple[bool, tuple[TxnOpReply, ...]]:  # fmt: skip
-    succeeded = next(path)
-    replies: list[TxnOpReply] = []
-    for each in op.success if succeeded else op.failure:
-        if type(each) is Txn:
-            nested, inner = _run(space, each, path)
-            replies.append(TxnReply(space.shown_revision, nested, inner))
-        else:
-            replies.append(_HANDLERS[type(each)](space, each))
-    return succeeded, tuple(replies)
+class _Run:
+    """One pass through the branches chosen; all its answers together are one answer."""
+
+    def __init__(self, space: Keyspace, path: list[bool]) -> None:
+        self._space = space
+        self._path = iter(path)
+        self._size_bytes = 0
+
+    def branch(self, op: Txn) -> tuple[bool, tuple[TxnOpReply, ...]]:
+        """Run the branch chosen of a transaction; returns which it was, and its replies."""
+        succeeded = next(self._path)
+        replies: list[TxnOpReply] = []
+        for each in op.success if succeeded else op.failure:
+            if type(each) is Txn:
+                nested, inner = self.branch(each)
+                replies.append(TxnReply(self._space.shown_revision, nested, inner))
+                continue
+            reply = _HANDLERS[type(each)](self._space, each)
+            self._size_bytes += reply_bytes(reply)
+            check_bytes(self._size_bytes)
+            replies.append(reply)
+        return succeeded, tuple(replies)
 
 
 _HANDLERS: dict[type[TxnOp], Callable[[Keyspace, Any], TxnOpReply]] = {

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from coord import limits
@@ -12,15 +13,18 @@ from coord.requests import (
     CompareResult,
     CompareTarget,
     DeleteRange,
+    ErrorReply,
     GiveBack,
     Invalid,
     LeaseGrant,
     LeaseList,
     Put,
     Range,
+    SetAlarm,
     Txn,
 )
 from coord.store.checks import check_key, check_read, check_write, is_empty_span
+from coord.testing.feed import Feed
 
 LONG = b"x" * (limits.KEY_BYTES_MAX + 1)
 EQ = CompareResult.EQUAL
@@ -121,6 +125,17 @@ def test_nesting_is_allowed_to_its_bound() -> None:
     error = check_write(nested(limits.TXN_DEPTH_MAX + 1))
     assert error is not None
     assert error.code == ErrorCode.TOO_MANY_OPS
+
+
+def test_nesting_as_deep_as_bytes_can_say_is_refused_and_harms_nothing() -> None:
+    depth = 250
+    encoded = b"\x94\x04\x90\x91" * depth + b"\x94\x04\x90\x90\x90" + b"\x90" * depth
+    op = msgspec.msgpack.decode(encoded, type=Txn)
+    feed = Feed()
+    for error in (check_write(op), check_read(op), feed.store.read(op), feed.do(op)):
+        assert isinstance(error, ErrorReply)
+    feed.do(SetAlarm(1, True))
+    assert feed.refused(op) == ErrorCode.TOO_MANY_OPS
 
 
 def lists(compares: int, success: int, failure: int, inner: int = 0) -> Txn:

@@ -212,3 +212,11 @@ def test_a_claim_under_another_lease_detaches_from_the_old_one() -> None:
     feed.at(1000)
     assert get(feed, b"q/1").lease == 0
     assert feed.store.read(LeaseTimeToLive(8, True)).keys == ()  # type: ignore[union-attr]
+
+
+def test_a_claim_takes_fewer_keys_than_asked_where_all_would_not_fit_in_one_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "REPLY_BYTES_MAX", 20 * limits.KEY_BYTES_MAX)
+    feed = queue(*(b"q/%02d" % at for at in range(40)))
+    assert [len(feed.do(Claim(b"q/", b"c/", 7, 40)).kvs) for _ in range(3)] == [19, 19, 2]

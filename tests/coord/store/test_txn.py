@@ -193,3 +193,30 @@ def test_nesting_is_bounded() -> None:
 def test_a_transaction_that_writes_is_not_answered_as_a_read() -> None:
     reply = Feed().store.read(Txn((), (), (Txn((), (Put(b"a"),)),)))
     assert reply.code == ErrorCode.NOT_SUPPORTED  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "op", [Range(b"k"), Put(b"k", prev_kv=True), DeleteRange(b"k", prev_kv=True)]
+)
+def test_the_answers_of_one_transaction_are_bounded_together(
+    monkeypatch: pytest.MonkeyPatch, op: Range | Put | DeleteRange
+) -> None:
+    monkeypatch.setattr(limits, "REPLY_BYTES_MAX", 2500)
+    feed = Feed()
+    feed.many(Put(b"k", bytes(1000)), Put(b"l", bytes(1000)))
+    assert feed.do(Txn((), (Range(b"k"), Range(b"l")))).succeeded
+    assert feed.refused(Txn((), (Range(b"k"), Range(b"l"), op))) == ErrorCode.REPLY_TOO_LARGE
+    assert feed.store.revision == 3
+    one_delete = DeleteRange(b"k", b"m", True)
+    assert feed.do(one_delete).deleted == 2
+
+
+def test_a_delete_that_would_answer_too_many_bytes_deletes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "REPLY_BYTES_MAX", 1500)
+    feed = Feed()
+    feed.many(Put(b"k", bytes(1000)), Put(b"l", bytes(1000)))
+    assert feed.refused(DeleteRange(b"k", b"m", True)) == ErrorCode.REPLY_TOO_LARGE
+    assert feed.store.key_count == 2
+    assert feed.do(DeleteRange(b"k", b"m")).deleted == 2
