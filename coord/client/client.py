@@ -217,7 +217,9 @@ class Client(NodeCalls):
 
         Build the parts with `coord.ops`.
         """
-        return cast(TxnReply, await self._write(ops.txn(compare, success, failure), timeout_ms))
+        request = ops.txn(compare, success, failure)
+        ask = self._read if ops.is_read_only(request) else self._write
+        return cast(TxnReply, await ask(request, timeout_ms))
 
     async def claim(
         self,

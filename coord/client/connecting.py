@@ -3,9 +3,11 @@
 import os
 import random
 from collections.abc import Iterable
+from typing import get_args
 
 from coord.client.client import Client
 from coord.client.settings import ReadFrom, Settings, endpoints_from
+from coord.errors import ErrorCode, Misuse
 
 
 def connect(
@@ -27,8 +29,11 @@ def connect(
         A client to `await`, to enter with `async with`, or just to use: it connects by itself.
 
     Raises:
-        Misuse: an address is empty.
+        Misuse: an address is empty, or `read_from` is neither.
     """
+    if read_from not in get_args(ReadFrom):
+        allowed = " or ".join(get_args(ReadFrom))
+        raise Misuse(f"read_from {read_from!r}; allowed: {allowed}", ErrorCode.INVALID_OPTION)
     return Client(
         Settings(
             endpoints=endpoints_from(endpoints, os.environ),

@@ -245,6 +245,14 @@ def grant(ttl_ms: int, lease: int = 0) -> LeaseGrant:
     return LeaseGrant(ttl_ms, lease)
 
 
+def is_read_only(request: Txn) -> bool:
+    """Whether a transaction changes nothing whichever branch it takes, so needs no log entry."""
+    return all(
+        isinstance(operation, Range) or (isinstance(operation, Txn) and is_read_only(operation))
+        for operation in (*request.success, *request.failure)
+    )
+
+
 def size_bytes(request: WriteOp) -> int:
     """Return about how many bytes `request` takes in a frame.
 

@@ -123,7 +123,9 @@ class Pump:
     def write(self, request: WriteOp, timeout_ms: float | None) -> asyncio.Future[Any]:
         """Send a write with the others of this turn."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        deadline_ms = time.monotonic() * 1000.0 + (timeout_ms or self._settings.timeout_ms)
+        if timeout_ms is None:
+            timeout_ms = self._settings.timeout_ms
+        deadline_ms = time.monotonic() * 1000.0 + timeout_ms
         self._core.writes.submit(request, ops.size_bytes(request), deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True
@@ -135,7 +137,9 @@ class Pump:
     ) -> asyncio.Future[Any]:
         """Send a read with the others of this turn."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        deadline_ms = time.monotonic() * 1000.0 + (timeout_ms or self._settings.timeout_ms)
+        if timeout_ms is None:
+            timeout_ms = self._settings.timeout_ms
+        deadline_ms = time.monotonic() * 1000.0 + timeout_ms
         self._core.read(request, serializable, endpoint, deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True
@@ -261,6 +265,8 @@ class Pump:
     def _ticked(self) -> None:
         self._timer = None
         self._timer_at_ms = NEVER_MS
+        for address in list(self._channels):
+            self._drain(address)  # after a blocked loop, what arrived in time counts as in time
         now_ms = self.now_ms()
         self._core.tick(now_ms)
         self._flush_now(now_ms)

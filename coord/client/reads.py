@@ -39,6 +39,7 @@ class ReadLane:
         self._queued: dict[Kind, Column] = {}
         self._queued_count = 0
         self._packets: dict[int, ReadPacket] = {}
+        self._flight_count = 0
         self._flushed_ms = 0.0
         self._request = 0
 
@@ -62,7 +63,7 @@ class ReadLane:
         Raises:
             Unavailable: too many wait already; this one was not taken.
         """
-        if self._queued_count >= self._settings.pending_max:
+        if self._queued_count + self._flight_count >= self._settings.pending_max:
             raise error_from(ErrorCode.TOO_MANY_REQUESTS, "this client's queue is full")
         column = self._queued.get((serializable, pinned))
         if column is None:
@@ -96,7 +97,7 @@ class ReadLane:
             )
             frame = ReadFrame(packet.request, serializable, tuple(packet.ops))
             packet.encoded = client_frames.encode(frame)
-            self._packets[packet.request] = packet
+            self._add(packet)
             self._send(packet, now_ms)
 
     def _send(self, packet: ReadPacket, now_ms: float) -> None:
@@ -119,7 +120,7 @@ class ReadLane:
             return
         if packet.attempts == 1:
             self._pacing.answered(now_ms - packet.sent_ms)
-        del self._packets[frame.request]
+        self._remove(packet)
         if has_error(frame.replies):
             self._sort_out(packet, frame.replies, now_ms)
         else:
@@ -157,8 +158,16 @@ class ReadLane:
         again.encoded = client_frames.encode(frame)
         again.last_address = packet.last_address if packet.pinned == LEADER else ""
         again.step_at_ms = step_at_ms
-        self._packets[again.request] = again
+        self._add(again)
         return again
+
+    def _add(self, packet: ReadPacket) -> None:
+        self._packets[packet.request] = packet
+        self._flight_count += len(packet.ops)
+
+    def _remove(self, packet: ReadPacket) -> None:
+        del self._packets[packet.request]
+        self._flight_count -= len(packet.ops)
 
     def rejected(self, address: str, frame: ReadRejected, now_ms: float) -> None:
         """Take the news that the node at `address` could not serve a frame."""
@@ -170,7 +179,7 @@ class ReadLane:
             if frame.code == ErrorCode.STOPPING:
                 self._routes.shun(address, now_ms + self._settings.attempt_ms)
             return
-        del self._packets[packet.request]
+        self._remove(packet)
         error = error_of(frame.code, frame.detail)
         for waiter in packet.waiters:
             fail(waiter, error)
@@ -193,7 +202,7 @@ class ReadLane:
             if packet.soonest_ms <= now_ms:
                 packet.expire(now_ms, changes_nothing=True)
                 if packet.is_abandoned:
-                    del self._packets[packet.request]
+                    self._remove(packet)
                     continue
             if packet.step_at_ms <= now_ms:
                 if packet.address:
@@ -212,4 +221,4 @@ class ReadLane:
                 fail(waiter, error)
         self._queued.clear()
         self._packets.clear()
-        self._queued_count = 0
+        self._queued_count = self._flight_count = 0

@@ -20,7 +20,7 @@ from coord.errors import (
     Unavailable,
 )
 from coord.frames import WriteFrame
-from coord.requests import LeaseRevoke, LeaseTimeToLive, LeaseTimeToLiveReply
+from coord.requests import LeaseRevoke, LeaseTimeToLive, LeaseTimeToLiveReply, RangeReply
 from coord.testing.instant_node import InstantDialer, InstantNode
 
 NODE, NOBODY = "tcp://node:1", "tcp://nobody:1"
@@ -104,6 +104,19 @@ def test_deletes_transactions_claims_and_leases_reach_the_store() -> None:
         with pytest.raises(Refused) as refused:
             await client.get("x", revision=revision - 2)
         assert refused.value.code is ErrorCode.COMPACTED
+
+    run(script)
+
+
+def test_a_transaction_that_only_reads_makes_no_entry() -> None:
+    async def script(client: Client, node: InstantNode) -> None:
+        await client.put("k", "v")
+        entries = node.store.applied_index
+        answer = await client.txn([ops.exists("k")], [ops.get("k")])
+        assert answer.succeeded
+        assert isinstance(answer.replies[0], RangeReply)
+        assert answer.replies[0].kvs[0].value == b"v"
+        assert node.store.applied_index == entries
 
     run(script)
 

@@ -105,3 +105,10 @@ def test_a_transaction_larger_than_a_request_may_be_is_refused() -> None:
 def test_every_refusal_is_an_error_of_ours() -> None:
     with pytest.raises(CoordError):
         ops.put(None)  # type: ignore[arg-type]
+
+
+def test_a_transaction_that_only_reads_is_known_as_such() -> None:
+    reading = ops.txn([ops.exists("k")], [ops.get("k")], [ops.txn(success=[ops.get("l")])])
+    assert ops.is_read_only(reading)
+    assert not ops.is_read_only(ops.txn(failure=[ops.txn(success=[ops.put("k")])]))
+    assert ops.is_read_only(ops.txn())

@@ -2,6 +2,8 @@
 
 import functools
 
+import pytest
+
 from coord.client.reads import LEADER
 from coord.errors import CoordError, ErrorCode, Refused, Unavailable
 from coord.frames import ReadFrame, ReadRejected, ReadReply
@@ -170,3 +172,15 @@ def test_what_only_the_leader_can_do_finds_it() -> None:
     assert address == C
     bench.receive(C, ReadReply(frame.request, (TransferReply(3),)))
     assert answer.reply == TransferReply(3)
+
+
+def test_more_reads_than_may_wait_are_refused_those_under_way_included() -> None:
+    bench = Bench(A)
+    bench.ready(A)
+    bench.read(*[GET] * bench.settings.pending_max)
+    with pytest.raises(Unavailable) as refused:
+        bench.read(GET)
+    assert refused.value.code is ErrorCode.TOO_MANY_REQUESTS
+    for address, frame in bench.reads():
+        reply(bench, address, frame)
+    bench.read(GET)
