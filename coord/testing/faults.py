@@ -147,7 +147,7 @@ def draw_swarm(luck: Random) -> Swarm:
 
     return Swarm(
         nodes=nodes,
-        fault_ms=luck.uniform(4_000, 9_000),
+        fault_ms=luck.uniform(3_000, 8_000),
         loss=rate(0.6, 0.2),
         duplicate=rate(0.5, 0.3),
         delay_min_ms=luck.uniform(0.1, 3.0),
