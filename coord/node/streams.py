@@ -75,6 +75,8 @@ class Streams:
         """Serial number in the index to connection and its watch's number; live ones only."""
         self._last_serial = 0
         self._lagging: dict[tuple[bytes, int], None] = {}  # in turn order; a dict, not a set
+        self._notices: dict[tuple[bytes, int], WatchCanceled] = {}
+        """Ends of watches that their clients had no room to be told of."""
         self._progress_at_ms = 0.0
 
     @property
@@ -84,6 +86,8 @@ class Streams:
 
     def can_move(self, store: Store) -> bool:
         """Whether pump() could move some watch on: it lags and its client has room."""
+        if self._notices:
+            return True
         for route, watch in self._lagging:
             stream = self._streams[route]
             behind = stream.watches[watch].next_revision <= store.revision + 1
@@ -161,7 +165,13 @@ class Streams:
         """Hand the events of revisions `first` to `last`, just applied, to the live watches."""
         if first > last or not self._owners:
             return
-        events = [event for revision in store.events(first, last) for event in revision]
+        try:
+            events = [event for revision in store.events(first, last) for event in revision]
+        except CoordError:
+            # The entry that made these revisions also compacted them: history decides who can
+            # still be told what.
+            self.all_fall_behind(Revision(first - 1))
+            return
         for sighting in self._index.match(events):
             self._fan_out(sighting, first, last)
 
@@ -190,6 +200,8 @@ class Streams:
 
     def pump(self, store: Store) -> None:
         """Move each lagging watch one slice on, where its client has room."""
+        if self._notices:
+            self._tell_notices()
         for route, watch in list(self._lagging):
             stream = self._streams.get(route)
             if stream is None or not self._has_room(stream):
@@ -237,8 +249,19 @@ class Streams:
 
     def _compacted(self, route: bytes, watch: int, store: Store) -> None:
         self._end(route, watch)
-        compacted = store.compact_revision
-        self._send(route, WatchCanceled(watch, compacted, ErrorCode.COMPACTED))
+        self._notices[route, watch] = WatchCanceled(
+            watch, store.compact_revision, ErrorCode.COMPACTED
+        )
+        self._tell_notices()
+
+    def _tell_notices(self) -> None:
+        """Tell ends of watches; one that finds no room is told later: a client would wait on."""
+        for (route, watch), notice in list(self._notices.items()):
+            result = self._clients.send(route, node_frames.encode(notice))
+            if result is not SendResult.BUSY:
+                del self._notices[route, watch]
+            if result is SendResult.GONE:
+                self.drop(route)
 
     def all_fall_behind(self, revision: Revision) -> None:
         """Make every live watch catch up from after `revision`: the store was replaced."""

@@ -217,3 +217,30 @@ def test_progress_is_told_to_live_watches_that_asked_for_it() -> None:
     world.streams.tell_progress(world.store, 60.0)
     world.streams.tell_progress(world.store, 70.0)
     assert world.clients.take(_A) == [WatchProgress((1,), 2)]
+
+
+def test_an_entry_that_compacts_its_own_revisions_ends_watches_with_notice() -> None:
+    world = _World()
+    world.watch(_A, WatchCreate(1, b"k"))
+    world.write(Put(b"k", b"1"), Put(b"k", b"2"), Put(b"k", b"3"), Compact(4))
+    world.pump()
+    canceled = [f for f in world.clients.take(_A) if isinstance(f, WatchCanceled)]
+    assert [(f.code, f.compact_revision) for f in canceled] == [(ErrorCode.COMPACTED, 4)]
+
+
+def test_a_notice_of_compaction_that_finds_no_room_is_told_later() -> None:
+    world = _World()
+    for number in range(5):
+        world.write(Put(b"k", b"%d" % number))
+    world.watch(_A, WatchCreate(1, b"k", start_revision=2))
+    world.clients.take(_A)
+    world.write(Compact(5))
+    world.clients.results[_A] = SendResult.BUSY
+    world.streams.pump(world.store)
+    assert world.clients.take(_A) == []
+    assert world.streams.can_move(world.store)
+    del world.clients.results[_A]
+    world.streams.pump(world.store)
+    (canceled,) = world.clients.take(_A)
+    assert isinstance(canceled, WatchCanceled)
+    assert not world.streams.can_move(world.store)
