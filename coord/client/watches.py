@@ -182,7 +182,10 @@ class WatchTable:
 
     def _take(self, held: HeldWatch, frame: WatchEvents, receipt: Receipt) -> None:
         floor = held.next_revision
-        held.pieces.extend(e for e in frame.events if e.kv.mod_revision >= floor)
+        fresh = frame.events
+        if fresh and fresh[0].kv.mod_revision < floor:
+            fresh = tuple(e for e in fresh if e.kv.mod_revision >= floor)
+        held.pieces.extend(fresh)
         held.receipts.append(receipt)
         if frame.more:
             return

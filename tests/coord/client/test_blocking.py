@@ -169,6 +169,7 @@ def test_a_callback_that_waits_for_the_client_is_refused_instead_of_hanging() ->
     assert len(found) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_child_is_refused() -> None:
     client, _ = connected()
     with client:
