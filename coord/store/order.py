@@ -1,9 +1,9 @@
 """Keys in order, for scans, while most of the store only ever looks keys up in dicts.
 
-A list of sorted chunks with the greatest key of each. A new key costs one set insertion: it is
-folded into the chunks when a scan needs the order, or when `FOLD_KEYS` have gathered, whichever
-is sooner, so that no scan ever pays for more than that many. Counting a range adds up chunk
-lengths: a thousand additions per million keys.
+A list of sorted chunks, with a bound for each that none of its keys exceeds. A new key costs one
+set insertion: it is folded into the chunks when a scan needs the order, or when `FOLD_KEYS` have
+gathered, whichever is sooner, so that no scan ever pays for more than that many. Counting a
+range adds up chunk lengths: a thousand additions per million keys.
 
 Bounds are half open, [low, high); `high` None means "to the end".
 """
@@ -62,8 +62,6 @@ class OrderedKeys(Generic[K]):
         del chunk[at]
         if len(chunk) < _MERGE_KEYS:
             self._shrink(place)
-        elif at == len(chunk):
-            self._greatest[place] = chunk[-1]
 
     def slice(self, low: K, high: K | None, limit: int | None = None) -> list[K]:
         """Return the first `limit` keys of [low, high), all of them if `limit` is None."""
@@ -166,9 +164,8 @@ class OrderedKeys(Generic[K]):
         """Drop an empty chunk, or let a small one join the chunk before it."""
         chunk = self._chunks[place]
         if chunk and (place == 0 or len(self._chunks[place - 1]) > CHUNK_KEYS):
-            self._greatest[place] = chunk[-1]
             return
         if chunk:
             self._chunks[place - 1] += chunk
-            self._greatest[place - 1] = chunk[-1]
+            self._greatest[place - 1] = self._greatest[place]
         del self._chunks[place], self._greatest[place]

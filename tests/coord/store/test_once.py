@@ -16,6 +16,7 @@ from coord.requests import (
     WriteOp,
     WriterReply,
 )
+from coord.store.once import Writer, freeze_writer
 from coord.testing.feed import Feed
 
 WRITER = 77
@@ -193,3 +194,25 @@ def test_writers_that_come_and_go_leave_no_places_behind() -> None:
         send(feed, 0, OpenWriter(), writer=writer)
         send(feed, 1, CloseWriter(), writer=writer)
     assert len(feed.store._writers._heap) < 1500
+
+
+def test_a_snapshot_holds_only_answers_not_yet_acknowledged_and_joins_them() -> None:
+    writer = Writer(5000, 0)
+    for first in (1, 3, 9):
+        writer.keep(first, (PutReply(first), PutReply(first + 1)))
+    writer.acknowledge(2)
+    frozen = freeze_writer(WRITER, writer)
+    assert [(first, len(replies)) for first, replies in frozen.runs] == [(2, 3), (9, 2)]
+    assert frozen.runs[0][1] == (PutReply(2), PutReply(3), PutReply(4))
+
+
+def test_writers_changed_behind_a_snapshots_back_stay_as_they_were_in_it() -> None:
+    feed = opened()
+    send(feed, 1, Put(b"a"))
+    wanted = b"".join(feed.store.snapshot())
+    snapshot = feed.store.snapshot()
+    chunks = [next(snapshot)]
+    send(feed, 2, Put(b"b"), ack=2)
+    send(feed, 0, OpenWriter(), writer=78)
+    send(feed, 3, CloseWriter())
+    assert b"".join([*chunks, *snapshot]) == wanted

@@ -10,6 +10,7 @@ import pytest
 
 from coord.errors import CoordError, ErrorCode, ProtocolError
 from coord.frames import WriteFrame
+from coord.model import KeyValue
 from coord.requests import (
     Claim,
     Compact,
@@ -21,7 +22,21 @@ from coord.requests import (
     SetAlarm,
     Txn,
 )
-from coord.store.blocks import MAGIC
+from coord.store.blocks import (
+    MAGIC,
+    UNDO_CAUSE_SHIFT,
+    UNDO_DELETE,
+    UNDO_MORE,
+    Block,
+    Head,
+    KeyRows,
+    LeaseRows,
+    OriginRows,
+    Undo,
+    UndoRows,
+)
+from coord.store.blockstream import BlockWriter
+from coord.store.leases import LeaseState
 from coord.store.machine import Store
 from coord.store.restore import SnapshotLoader
 from coord.testing.dumb_store import DumbStore
@@ -111,6 +126,52 @@ def test_missing_doubled_swapped_and_foreign_blocks_are_noticed() -> None:
         ):
             with pytest.raises(ProtocolError):
                 load(b"".join(wrong))
+
+
+HEAD = Head(3, 0, 0, 1, ())
+KEYS = KeyRows([KeyValue(b"a", b"", 2, 2, 1), KeyValue(b"b", b"", 3, 3, 1)])
+UNDOS = UndoRows([b"b", b"a"])
+
+
+def sealed(*blocks: Block) -> bytes:
+    """Return a snapshot with a right end, whatever it holds."""
+    writer = BlockWriter()
+    chunks = [writer.encode(block) for block in blocks]
+    return b"".join([*chunks, writer.encode(writer.end())])
+
+
+def test_the_blocks_the_next_test_spoils_are_sound() -> None:
+    assert load(sealed(HEAD, KEYS, UNDOS)).revision == 3
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        (KEYS, UNDOS),
+        (HEAD, UNDOS, KEYS),
+        (HEAD, HEAD, KEYS, UNDOS),
+        (HEAD, KEYS),
+        (HEAD, KEYS, UndoRows([b"a", b"b"])),
+        (HEAD, KEYS, UndoRows([b"b"])),
+        (HEAD, KEYS, UndoRows([b"b", b"a", b"a"])),
+        (HEAD, KEYS, UndoRows([b"b", b"x"])),
+        (HEAD, KEYS, UndoRows([Undo(b"b", UNDO_DELETE), b"a"])),
+        (HEAD, KEYS, UndoRows([b"b", Undo(b"x", 0)])),
+        (HEAD, KEYS, UndoRows([Undo(b"b", 63 << UNDO_CAUSE_SHIFT), b"a"])),
+        (HEAD, KEYS, UndoRows([b"b", Undo(b"a", UNDO_MORE)])),
+        (HEAD, KEYS, UndoRows([Undo(KeyValue(b"b", b"", 1, 1, 1), 0), Undo(b"b", 0)])),
+        (HEAD, KeyRows(KEYS.rows[::-1]), UNDOS),
+        (HEAD, KeyRows([KEYS.rows[0], KeyValue(b"b", b"", 3, 3, 1, 9)]), UNDOS),
+        (HEAD, LeaseRows([LeaseState(2, 1, 1), LeaseState(1, 1, 1)]), KEYS, UNDOS),
+        (HEAD, OriginRows([(b"a", b"q")]), KEYS, UNDOS),
+        (HEAD, OriginRows([(b"x", b"q")]), KEYS, UNDOS),
+    ],
+)
+def test_rows_that_do_not_fit_together_are_refused_even_under_a_right_seal(
+    blocks: tuple[Block, ...],
+) -> None:
+    with pytest.raises(ProtocolError):
+        load(sealed(*blocks))
 
 
 def test_another_format_version_is_named_in_the_refusal() -> None:
