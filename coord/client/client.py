@@ -56,6 +56,7 @@ class Client(NodeCalls):
     * MaybeDone when its answer is unknown at the deadline: look before repeating a write,
     * Misuse when it can never succeed; most of these are found before anything is sent.
 
+    A request whose awaiting task is canceled may still happen, like one that is maybe done.
     `timeout_ms` of each request counts from the call; None means the client's default.
     """
 
