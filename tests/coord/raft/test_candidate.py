@@ -12,7 +12,7 @@ from coord.raft.messages import (
     Vote,
     VoteReply,
 )
-from coord.testing.lone_core import CLUSTER, ELECTION_TICKS, LoneCore
+from coord.testing.lone_core import CLUSTER, ELECTION_TICKS, LoneCore, entries_of
 
 
 def test_a_silent_leader_is_first_asked_about_not_stood_against() -> None:
@@ -84,6 +84,19 @@ def test_its_own_vote_counts_only_once_it_is_durable() -> None:
     assert lone.core.role is Role.CANDIDATE
     lone.write()
     assert lone.core.is_leader
+
+
+def test_the_end_of_an_older_write_does_not_make_its_vote_durable() -> None:
+    lone = LoneCore()
+    lone.receive(Append, 0, 0, 0, entries_of([1]), term=1)
+    older = lone.ticket
+    lone.tick(ELECTION_TICKS)
+    lone.receive(PreVoteReply, True, term=2)
+    lone.receive(VoteReply, True, sender=2)
+    lone.write(older)
+    assert not lone.core.is_leader
+    lone.write()
+    assert lone.core.role is Role.LEADER
 
 
 def test_a_lost_election_makes_a_follower() -> None:

@@ -55,6 +55,16 @@ def test_a_leader_counts_itself_only_up_to_what_its_disk_holds() -> None:
     assert [entry.payload for entry in lone.write().committed] == [b"a"]
 
 
+def test_the_end_of_one_write_does_not_count_for_the_next() -> None:
+    lone = settled()
+    propose(lone, b"a")
+    first = lone.ticket
+    propose(lone, b"b")
+    lone.receive(AppendReply, 2, 3, sender=2)
+    assert [entry.payload for entry in lone.write(first).committed] == [b"a"]
+    assert [entry.payload for entry in lone.write().committed] == [b"b"]
+
+
 def test_two_followers_commit_what_the_leaders_own_disk_does_not_hold_yet() -> None:
     lone = settled()
     propose(lone, b"a")
@@ -217,6 +227,8 @@ def test_members_change_one_at_a_time_and_only_after_an_own_commit() -> None:
     lone = LoneCore()
     lone.lead()
     lone.write()
+    for sender in (2, 3):
+        lone.receive(AppendReply, 0, 0, sender=sender)  # alive, but still without our entry
     assert change(lone, Membership((1, 2, 3), (4,))) == 0  # nothing of this term is committed
     lone.receive(AppendReply, 0, 1)
     lone.receive(AppendReply, 0, 1, sender=3)

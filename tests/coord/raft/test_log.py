@@ -105,8 +105,14 @@ def test_an_installed_snapshot_replaces_everything_and_voids_writes_under_way() 
     log.end_write(1)
     assert (log.base_index, log.last_index, log.durable, log.commit) == (9, 9, 9, 9)
     assert log.last_term == 5
+    log.append(entries_of([5] * 4, first=10))
+    log.begin_write(2)
+    log.restart_at(11, 5)
+    log.append(entries_of([6] * 4, first=12))
+    log.end_write(2)
+    assert log.durable == 11
     with pytest.raises(AssertionError, match="takes back"):
-        log.restart_at(9, 5)
+        log.restart_at(11, 5)
 
 
 def test_a_batch_has_at_least_one_entry_and_keeps_to_its_bytes() -> None:
