@@ -44,6 +44,8 @@ SOMETIMES = (
     "registers linearizable",
     "commits",
     "space alarms",
+    "disk errors",
+    "crashes in recovery",
 )
 """What has to happen at least once in a campaign."""
 
@@ -119,6 +121,8 @@ def count(world: World) -> dict[str, int]:
         "power losses": struck["PowerLoss"],
         "slow disks": struck["SlowDisk"],
         "full disks": struck["DiskFull"],
+        "disk errors": sum(host.machine.disk_errors for host in world.hosts),
+        "crashes in recovery": sum(host.machine.failed_starts for host in world.hosts),
         "space alarms": replay.alarms,
         "watches": len(watches),
         "watch events": sum(len(events) for record in watches for events, _ in record.batches),

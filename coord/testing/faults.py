@@ -88,10 +88,11 @@ class SlowDisk:
 
 @attrs.frozen
 class DiskFull:
-    """Let a node report no free space for a while."""
+    """Let a node report no free space for a while; `suddenly`: let writes fail as well."""
 
     target: int
     last_ms: float
+    suddenly: bool = False
 
 
 Blow = Partition | Crash | PowerLoss | Pause | Freeze | SlowDisk | DiskFull
@@ -233,7 +234,7 @@ def _slow_disk(luck: Random, swarm: Swarm) -> Blow:
 
 
 def _full_disk(luck: Random, swarm: Swarm) -> Blow:
-    return DiskFull(_target(luck, swarm), last_ms=luck.uniform(200, 2_000))
+    return DiskFull(_target(luck, swarm), luck.uniform(200, 2_000), luck.random() < 0.5)
 
 
 def cut_links(blow: Partition, target: int, nodes: int) -> list[frozenset[tuple[int, int]]]:

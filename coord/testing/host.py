@@ -24,6 +24,7 @@ from coord.testing.taps import (
 from coord.wal.port import Storage
 from transport.memory import MemoryNetwork
 
+_RESTART_MS = 50.0  # a supervisor starts what died again
 _TURN_MS = 0.1  # between two turns of one node: what one turn costs, and what batches arrivals
 
 
@@ -37,11 +38,19 @@ def client_address(number: int) -> str:
     return f"client-{number}"
 
 
+class CannotStart(Exception):
+    """The process ended while it came up; to be started again."""
+
+
 class Machine(Protocol):
     """A disk that outlives the processes on it."""
 
     def open(self, wake: Callable[[], None]) -> Storage:
-        """Recover and open; `wake` is called whenever poll() has something new."""
+        """Recover and open; `wake` is called whenever poll() has something new.
+
+        Raises:
+            CannotStart: the process died in the middle of it.
+        """
         ...
 
     def crash(self) -> None:
@@ -50,6 +59,14 @@ class Machine(Protocol):
 
     def slow_down(self, sync_ms: float) -> None:
         """Let each sync take `sync_ms` at least; 0 for the usual pace."""
+        ...
+
+    def fill(self, full: bool) -> None:
+        """Leave hardly any room on the disk, or give it back."""
+        ...
+
+    def calm(self) -> None:
+        """Do no more harm from now on but what is asked for."""
         ...
 
 
@@ -148,7 +165,12 @@ class Host(Generic[P, M]):
         self.starts += 1
         self.point = CrashPoint()
         self.paused = False
-        storage = self.machine.open(self.wake)
+        try:
+            storage = self.machine.open(self.wake)
+        except CannotStart as reason:
+            self._schedule.note(f"cannot start {self.id}: {reason}")
+            self._schedule.after(_RESTART_MS, self.start)
+            return
         self._checks.restarted(self.id, storage.recovered)
         name, point = f"n{self.id}", self.point
         peers = self._network.peers(name, peer_address(self.id), self.wake)
@@ -192,9 +214,10 @@ class Host(Generic[P, M]):
         self.paused = False
         self.wake()
 
-    def fill_disk(self, full: bool) -> None:
-        """Let the disk have no free space, or space again."""
+    def fill_disk(self, full: bool, *, suddenly: bool = False) -> None:
+        """Let the disk report no free space, or space again; `suddenly`: let writes fail, too."""
         self.full = full
+        self.machine.fill(full and suddenly)
         if self._ports is not None:
             self._ports.storage.full = full
 

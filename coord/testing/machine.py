@@ -7,10 +7,15 @@ middle of one; what was not synced is lost, torn or kept by luck. A disk error e
 from collections.abc import Callable
 from random import Random
 
-from coord.testing.disk import SimulatedDisk
+from coord.testing.disk import CAPACITY_BYTES, SimulatedCrash, SimulatedDisk
+from coord.testing.host import CannotStart
 from coord.testing.schedule import Schedule
 from coord.testing.storage import SimulatedStorage
 from coord.wal.identity import Identity
+
+_CRASH_IN_RECOVERY = 0.15
+_RECOVERY_CALLS = 30  # calls to the disk that opening a log takes, about
+_ROOM_BYTES = 40_000  # left on a disk that fills up
 
 
 class WalMachine:
@@ -36,6 +41,9 @@ class WalMachine:
         number = int(identity.node)
         self.disk = SimulatedDisk(seed=number)
         self.slow_ms = 0.0
+        self.failed_starts = 0
+        self.disk_errors = 0
+        self._calm = False
         self._schedule = schedule
         self._identity = identity
         self._luck: Random = schedule.stream(f"disk {number}")
@@ -46,8 +54,18 @@ class WalMachine:
 
     def open(self, wake: Callable[[], None]) -> SimulatedStorage:
         """See Machine."""
-        self._storage = SimulatedStorage(self.disk, self._identity, wake, self._later)
-        return self._storage
+        luck, disk = self._luck, self.disk
+        if not self._calm and luck.random() < _CRASH_IN_RECOVERY:
+            disk.crash_at(luck.randint(1, _RECOVERY_CALLS))
+        try:
+            storage = SimulatedStorage(disk, self._identity, wake, self._later)
+        except (SimulatedCrash, OSError) as error:
+            self.failed_starts += 1
+            disk.crash(luck.randint)
+            raise CannotStart(str(error)) from error
+        disk.heal()
+        self._storage = storage
+        return storage
 
     def crash(self) -> None:
         """See Machine."""
@@ -60,13 +78,27 @@ class WalMachine:
         """See Machine."""
         self.slow_ms = sync_ms
 
+    def fill(self, full: bool) -> None:
+        """See Machine."""
+        disk = self.disk
+        disk.capacity_bytes = CAPACITY_BYTES
+        if full:
+            used = CAPACITY_BYTES - disk.free_bytes()
+            disk.capacity_bytes = used + self._luck.randint(0, _ROOM_BYTES)
+
+    def calm(self) -> None:
+        """See Machine."""
+        self._calm = True
+
     def _later(self, step: Callable[[], None]) -> None:
         delay_ms = self._sync_min_ms + self._luck.expovariate(1 / self._sync_mean_ms)
 
         def run() -> None:
             try:
                 step()
-            except OSError:
+            except OSError as error:
+                self._schedule.note(f"disk error: {error}")
+                self.disk_errors += 1
                 self._broken()
 
         self._schedule.after(delay_ms + self.slow_ms, run)

@@ -57,6 +57,7 @@ class Nemesis:
         self._cuts.clear()
         for host in self._hosts:
             host.machine.slow_down(0)
+            host.machine.calm()
             host.fill_disk(False)
             if host.paused:
                 host.resume()
@@ -94,7 +95,7 @@ class Nemesis:
             self._later(blow.last_ms, lambda: host.machine.slow_down(0))
         else:
             assert isinstance(blow, DiskFull)
-            host.fill_disk(True)
+            host.fill_disk(True, suddenly=blow.suddenly)
             self._later(blow.last_ms, lambda: host.fill_disk(False))
 
     def _target(self, target: int) -> Host[Any, Any]:

@@ -96,6 +96,12 @@ class PlainMachine:
         """See Machine."""
         self._slow_ms = sync_ms
 
+    def fill(self, full: bool) -> None:
+        """This disk has room without end."""
+
+    def calm(self) -> None:
+        """It does no harm unasked."""
+
     @property
     def durable(self) -> _Durable:
         """What a crash would leave."""
