@@ -18,6 +18,7 @@ from coord.ids import ClusterId, NodeId
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("console", "json")
+AFFINITIES = ("auto", "none")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|\*):(?P<port>\d{1,5})")
@@ -59,6 +60,8 @@ class NodeConfig:
     disk_reserve_bytes: int = limits.DISK_RESERVE_BYTES
     log_level: str = "info"
     log_format: str = "console"
+    affinity: str = "auto"
+    """`auto`: all threads of the node share one processor; `none`: the system decides."""
 
     def __attrs_post_init__(self) -> None:
         """Refuse what cannot work."""
@@ -208,4 +211,6 @@ def _number_faults(config: NodeConfig) -> list[str]:
         faults.append(f"log-level {config.log_level!r}: allowed are {', '.join(LOG_LEVELS)}")
     if config.log_format not in LOG_FORMATS:
         faults.append(f"log-format {config.log_format!r}: allowed are {', '.join(LOG_FORMATS)}")
+    if config.affinity not in AFFINITIES:
+        faults.append(f"affinity {config.affinity!r}: allowed are {', '.join(AFFINITIES)}")
     return faults

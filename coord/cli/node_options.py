@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from coord import limits
-from coord.config import LOG_FORMATS, LOG_LEVELS
+from coord.config import AFFINITIES, LOG_FORMATS, LOG_LEVELS
 
 _NUMBERS: tuple[tuple[str, int, str], ...] = (
     ("tick-ms", limits.TICK_MS, "Milliseconds of one tick of the node's clock."),
@@ -18,7 +18,7 @@ _NUMBERS: tuple[tuple[str, int, str], ...] = (
     ("disk-reserve-bytes", limits.DISK_RESERVE_BYTES, "Free space below which growth is refused."),
 )
 
-_NAMES = (*(name for name, _, _ in _NUMBERS), "log-level", "log-format")
+_NAMES = (*(name for name, _, _ in _NUMBERS), "log-level", "log-format", "affinity")
 
 
 def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +41,13 @@ def tuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="console",
             show_default=True,
             help="Lines for people, or JSON for collectors.",
+        ),
+        click.option(
+            "--affinity",
+            type=click.Choice(AFFINITIES),
+            default="auto",
+            show_default=True,
+            help="Keep all threads of the node on one processor, or leave it to the system.",
         ),
     ]
     for option in reversed(options):

@@ -25,6 +25,7 @@ from coord.limits import (
     PEER_QUEUE_MESSAGES,
     REPLY_BYTES_MAX,
 )
+from coord.node.affinity import Affinity
 from coord.node.driver import Node
 from coord.node.intake import Report
 from coord.node.logging import make_log, report_to
@@ -115,6 +116,9 @@ def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int
     assert __debug__, "coord relies on its assertions; do not run it under python -O"
     raise_file_limit()
     clock = SystemClock()
+    affinity = Affinity()
+    if config.affinity == "auto":
+        affinity.start(clock.now_ms())  # before the threads that shall inherit it
     refusals: deque[Refusal] = deque(maxlen=_REFUSALS_MAX)
     report = report_to(make_log(config.name, config.log_level, config.log_format), clock)
     transport = open_node_transport(
@@ -133,10 +137,11 @@ def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int
     )
     stop = _Stop()
     stop.install(transport.poller.wake)
-    report("serving", {"clients": config.listen_client, "peers": config.listen_peer})
+    fields = {"clients": config.listen_client, "peers": config.listen_peer, "cpu": affinity.cpu}
+    report("serving", fields)
     _quiet_collector()
     sys.setswitchinterval(_SWITCH_S)
-    _run(node, transport, clock, stop, report, refusals, on_ready)
+    _run(node, transport, clock, stop, report, refusals, affinity, on_ready)
     _leave(node, transport, storage, clock)
     report("stopped", {"applied_index": node.applied_index})
     return 0
@@ -160,6 +165,7 @@ def _run(
     stop: _Stop,
     report: Report,
     refusals: deque[Refusal],
+    affinity: Affinity,
     on_ready: Callable[[], None] | None,
 ) -> None:
     wait = transport.poller.wait
@@ -170,6 +176,7 @@ def _run(
         took_ms = clock.now_ms() - began_ms
         if took_ms > _STALL_MS:
             report("slow turn", {"took_ms": round(took_ms, 1)})
+        affinity.check(began_ms)
         while refusals:
             _turn_away(refusals.popleft(), transport, report)
         if on_ready is not None and node.leader:
