@@ -62,8 +62,9 @@ class Affinity:
         idle = self._seen.idle_shares_since(before)
         if self._cpu is None:
             self._settle(idle)
-        elif self._seen.others_share_since(before, self._cpu) > _CROWDED_SHARE:
-            if not self._settle(idle):
+        else:
+            others = self._seen.others_share_since(before, self._cpu)
+            if others > _CROWDED_SHARE and not self._settle(idle):
                 self._let_go()
 
     def _settle(self, idle: dict[int, float]) -> bool:

@@ -131,6 +131,7 @@ def test_up_starts_nodes_with_command_lines_that_serve_takes(
         "disk_reserve_bytes": 0,
         "log_level": "error",
         "log_format": "json",
+        "affinity": "none",
     }
     plans = plan_nodes(3, tmp_path, 7400)
     command = serve_command(plans[1], plans, tuning)
