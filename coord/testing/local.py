@@ -116,9 +116,10 @@ class LocalCluster:
                 self._sessions.remove(session)
                 session.lost.set()
 
-    def leases(self) -> list[int]:
-        """Return the leases of the sessions there are."""
-        return [session.lease for session in self._sessions]
+    @property
+    def sessions(self) -> tuple["LocalSession", ...]:
+        """The sessions that are open, in the order they were made."""
+        return tuple(self._sessions)
 
     def follow(self, watch: "LocalWatch") -> None:
         """Start feeding a watch."""

@@ -46,6 +46,13 @@ def hang(context: JobContext, *, started: str) -> None:
         signal.pause()
 
 
+@registry.job("read")
+def read(context: JobContext, *, pipe: str) -> str:
+    """Answer with what somebody writes into a named pipe, once they do."""
+    context.report(0, 1, "reading")
+    return Path(pipe).read_text()
+
+
 @registry.job("die-once")
 def die_once(context: JobContext) -> str:
     """Die at the first attempt, answer at the second."""

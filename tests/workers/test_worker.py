@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
+from recipes.consumer import Consumer
 from recipes.mirror import Mirror
 from recipes.progress import Board
 from recipes.queue import Buried, Counts, Done, Queue
@@ -135,8 +136,8 @@ async def test_a_worker_that_lost_its_session_starts_over_with_a_new_one(app: st
     queue = Queue(client, "q/")
     async with working(client, app) as worker:
         await settle()
-        for lease in cluster.leases():
-            await client.revoke(lease)
+        for session in cluster.sessions:
+            await client.revoke(session.lease)
         cluster.notice_lost_sessions()
         await queue.put(Job("double", {"number": 1}).encode())
         await until(client, done=1)
@@ -155,12 +156,39 @@ async def test_a_job_is_killed_when_the_session_it_runs_under_is_lost(
         while not any(progress.message == "hanging" for progress in board.tasks.values()):
             await board.change()
         pid = int((tmp_path / "pid").read_text())
-        for lease in cluster.leases():
-            await client.revoke(lease)
+        for session in cluster.sessions:
+            await client.revoke(session.lease)
         cluster.notice_lost_sessions()
         await until(client, held=1)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
+
+
+@in_loop
+async def test_a_worker_that_stood_still_too_long_cannot_complete_what_another_has_now(
+    app: str, tmp_path: Path
+) -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    queue = Queue(client, "q/")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    item = await queue.put(Job("read", {"pipe": str(pipe)}).encode())
+    async with working(client, app) as worker, Board(client, "progress/") as board:
+        while not any(progress.message == "reading" for progress in board.tasks.values()):
+            await board.change()
+        (session,) = cluster.sessions
+        session.stall()
+        cluster.advance(1100)
+        async with client.session() as other:
+            consumer = Consumer(queue, other, "other")
+            await consumer.complete((await consumer.take())[0], "of the other")
+        await asyncio.to_thread(pipe.write_text, "of the one who stood still")
+        while not worker.tally.stale:
+            await settle()
+        session.wake()
+    assert (await done(client, item)).consumer == "other"
+    assert worker.tally.completed == 0
 
 
 @in_loop
