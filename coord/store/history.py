@@ -9,7 +9,8 @@ list appends, and compaction is dropping chunks of records off the front.
 A link to a tombstone (`version` 0) lets the walk pass a deletion. A link to anything made before
 the compacted revision, other than the value a live key had there, counts as "did not exist".
 
-Cost of a read of the past: one step per later version of each key read.
+Cost of a read of the past: one step per later version of each key read; for a key changed very
+often, the walk back takes turns with a look forward from the revision asked for.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import msgspec
 from coord.model import Cause, Event, EventKind, KeyValue
 
 CHUNK_REVISIONS = 1024
+PATIENCE_STEPS = 128  # of a walk back before it also looks forward
 _INDEX_CHANGES = 8  # a record of more changes than this is indexed by key when searched
 _SHIFT = CHUNK_REVISIONS.bit_length() - 1
 _MASK = CHUNK_REVISIONS - 1
@@ -38,17 +40,22 @@ class Record(msgspec.Struct, gc=False):
     changes: list[Change]
     first: dict[bytes, Change] | None = None
 
-    def before(self, key: bytes) -> KeyValue | None:
-        """Return what `key` was before this revision."""
+    def change_of(self, key: bytes) -> Change | None:
+        """Return the first change of `key`, None if it was not changed."""
         if len(self.changes) <= _INDEX_CHANGES:
             for change in self.changes:
                 if change.kv.key == key:
-                    return change.before
+                    return change
             return None
         if self.first is None:
             self.first = {change.kv.key: change for change in reversed(self.changes)}
-        found = self.first.get(key)
-        return None if found is None else found.before
+        return self.first.get(key)
+
+    def before(self, key: bytes) -> KeyValue | None:
+        """Return what `key` was before this revision, which changed it."""
+        change = self.change_of(key)
+        assert change is not None, "a version is made by the revision it names"
+        return change.before
 
 
 Entry = KeyValue | Record | None
@@ -109,15 +116,37 @@ class History:
 
     def value_at(self, kv: KeyValue | None, revision: int) -> KeyValue | None:
         """Walk from a key's newer version `kv` to what it was at `revision`; None if absent."""
-        base, records, befores = self.base, self.records, self.befores
+        steps, patience, looked = 0, PATIENCE_STEPS, revision
         while kv is not None and kv.mod_revision > revision:
-            at = kv.mod_revision - base
-            entry = records[at >> _SHIFT][at & _MASK]
-            if type(entry) is Record:
-                kv = entry.before(kv.key)
-            else:
-                kv = befores[at >> _SHIFT][at & _MASK]
+            if steps == patience:  # a key changed often: the change sought is then not far ahead
+                stop = min(looked + 2 * patience, kv.mod_revision)
+                found = self._change_in(kv.key, looked + 1, stop)
+                if found is not None:
+                    kv = found.before
+                    break
+                looked, patience = stop, 4 * patience
+            steps += 1
+            kv = self._before(kv)
         return kv if kv is not None and kv.version else None
+
+    def _before(self, kv: KeyValue) -> KeyValue | None:
+        at = kv.mod_revision - self.base
+        entry = self.records[at >> _SHIFT][at & _MASK]
+        if type(entry) is Record:
+            return entry.before(kv.key)
+        return self.befores[at >> _SHIFT][at & _MASK]
+
+    def _change_in(self, key: bytes, first: int, last: int) -> Change | None:
+        """Return the first change of `key` in the revisions from first to last."""
+        for at in range(first - self.base, last - self.base + 1):
+            entry = self.records[at >> _SHIFT][at & _MASK]
+            if type(entry) is Record:
+                found = entry.change_of(key)
+                if found is not None:
+                    return found
+            elif type(entry) is KeyValue and entry.key == key:
+                return Change(entry, self.befores[at >> _SHIFT][at & _MASK], plain_cause(entry))
+        return None
 
     def events(self, revision: int) -> list[Event]:
         """Return a kept revision's changes as events, `prev_kv` filled as etcd defines it.

@@ -32,7 +32,7 @@ from coord.store.scan import FrozenScan
 from coord.store.state import State
 
 CHUNK_BYTES = 256 * 1024
-BLOCK_ROWS = 1000  # small rows end a block too: they cost time, not bytes
+BLOCK_ROWS = 500  # small rows end a block too: they cost time, not bytes
 _SLICE_ROWS = 256
 
 K = TypeVar("K", bytes, int)

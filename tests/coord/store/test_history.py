@@ -17,7 +17,7 @@ from coord.requests import (
     RangeReply,
     Txn,
 )
-from coord.store.history import CHUNK_REVISIONS
+from coord.store.history import CHUNK_REVISIONS, PATIENCE_STEPS, History
 from coord.testing.dumb_store import DumbStore
 from coord.testing.feed import Feed
 from coord.testing.store_ops import Draws
@@ -129,6 +129,26 @@ def test_history_is_read_across_chunks() -> None:
     for revision in (2, 3, CHUNK_REVISIONS - 1, CHUNK_REVISIONS, CHUNK_REVISIONS + 1, count - 1):
         assert values(feed, b"k", revision) == [b"%d" % revision]
     assert len(feed.store.events(2, count)) == count - 2
+
+
+def test_a_key_changed_without_end_is_read_from_the_near_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed = Feed()
+    feed.do(Put(b"cold", b"2"))
+    feed.many(*(Put(b"hot", b"%d" % at) for at in range(3, 5000)))
+    steps: list[int] = []
+    walk_back = History._before
+
+    def counted(history: History, kv: KeyValue) -> KeyValue | None:
+        steps.append(kv.mod_revision)
+        return walk_back(history, kv)
+
+    monkeypatch.setattr(History, "_before", counted)
+    for revision in (3, 4, 2500, 4999):
+        assert values(feed, b"hot", revision) == [b"%d" % revision]
+    assert values(feed, b"cold", 4000) == [b"2"]
+    assert 0 < len(steps) <= 4 * PATIENCE_STEPS
 
 
 def churn(feed: Feed, rounds: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from coord.errors import CoordError
 from coord.requests import ErrorReply, LeaseGrantReply, TxnReply
-from coord.store import order
+from coord.store import history, order
 from coord.store.snapshot import Snapshot
 from coord.testing.dumb_store import DumbStore
 from coord.testing.feed import Feed, load
@@ -155,6 +155,7 @@ def test_a_long_random_life_never_differs_from_the_twin(
 ) -> None:
     monkeypatch.setattr(order, "FOLD_KEYS", 4)
     monkeypatch.setattr(order, "CHUNK_KEYS", 4)
+    monkeypatch.setattr(history, "PATIENCE_STEPS", 1 + seed)
     random = Random(seed)
     twins = Twins()
     for step in range(1500):
