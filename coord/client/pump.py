@@ -265,8 +265,6 @@ class Pump:
     def _ticked(self) -> None:
         self._timer = None
         self._timer_at_ms = NEVER_MS
-        for address in list(self._channels):
-            self._drain(address)  # after a blocked loop, what arrived in time counts as in time
         now_ms = self.now_ms()
         self._core.tick(now_ms)
         self._flush_now(now_ms)

@@ -106,6 +106,17 @@ def test_too_many_requests_is_retried_with_the_same_node_after_a_pause() -> None
     assert answer.reply is not None
 
 
+def test_while_the_cluster_has_too_much_to_do_further_writes_hold_back() -> None:
+    bench = writing(A)
+    bench.write(Put(b"k"))
+    ((_, frame),) = bench.writes()
+    bench.receive(A, refusal(frame, ErrorCode.TOO_MANY_REQUESTS, leader=1))
+    bench.write(*puts(1_000))
+    assert bench.writes() == []
+    bench.pass_ms(100)
+    assert sum(len(again.ops) for _, again in bench.writes()) == 1_001
+
+
 def test_a_refusal_for_good_ends_every_write_of_the_frame() -> None:
     bench = writing(A)
     answers = bench.write(*puts(2))
