@@ -84,19 +84,18 @@ class ZmqChannel:
         arrived: list[bytes] = []
         receive, option = self._dealer.recv, self._dealer.getsockopt
         message_bytes_max = self._settings.receive_bytes_max + HEADER_BYTES
-        try:
-            for _ in range(max_messages):
-                message = receive(NOBLOCK)
-                if (
-                    option(RCVMORE)
-                    or len(message) > message_bytes_max
-                    or not message.startswith(CLIENT_HEADER)
-                ):
-                    self._refuse()
-                else:
-                    arrived.append(message[HEADER_BYTES:])
-        except zmq.Again:
-            pass  # all taken
+        for _ in range(max_messages):
+            if not is_ready(self._dealer, POLLIN):
+                break  # asking costs a tenth of being told by an exception
+            message = receive(NOBLOCK)
+            if (
+                option(RCVMORE)
+                or len(message) > message_bytes_max
+                or not message.startswith(CLIENT_HEADER)
+            ):
+                self._refuse()
+            else:
+                arrived.append(message[HEADER_BYTES:])
         return arrived
 
     def pending(self) -> bool:

@@ -79,25 +79,21 @@ class ZmqListener:
         arrived: list[tuple[bytes, bytes]] = []
         receive, option = self._router.recv, self._router.getsockopt
         message_bytes_max = self._message_bytes_max
-        if not is_ready(self._router, POLLIN):  # a third of the price of the exception below
-            return arrived
-        try:
-            while max_messages > 0 and max_bytes > 0:
-                max_messages -= 1
-                route = receive(NOBLOCK)
-                message = receive(NOBLOCK)
-                size_bytes = len(message)
-                max_bytes -= size_bytes
-                if (
-                    option(RCVMORE)
-                    or size_bytes > message_bytes_max
-                    or not message.startswith(CLIENT_HEADER)
-                ):
-                    self._refuse(route, message)
-                else:
-                    arrived.append((route, message[HEADER_BYTES:]))
-        except zmq.Again:
-            pass  # all taken
+        # Asking first costs a tenth of being told by an exception.
+        while max_messages > 0 and max_bytes > 0 and is_ready(self._router, POLLIN):
+            max_messages -= 1
+            route = receive(NOBLOCK)
+            message = receive(NOBLOCK)
+            size_bytes = len(message)
+            max_bytes -= size_bytes
+            if (
+                option(RCVMORE)
+                or size_bytes > message_bytes_max
+                or not message.startswith(CLIENT_HEADER)
+            ):
+                self._refuse(route, message)
+            else:
+                arrived.append((route, message[HEADER_BYTES:]))
         return arrived
 
     def send(self, route: bytes, payload: bytes) -> SendResult:

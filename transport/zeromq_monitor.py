@@ -13,7 +13,7 @@ import time
 import zmq
 
 from transport.base import LinkEvent, OnRefused, Refusal
-from transport.zeromq_socket import NOBLOCK
+from transport.zeromq_socket import NOBLOCK, POLLIN, is_ready
 
 _HEAD = struct.Struct("=HI")  # event, value
 _FAILURES = (
@@ -42,13 +42,12 @@ class Monitor:
     def take(self) -> list[tuple[int, int]]:
         """Return (event, value) pairs that have been reported; never blocks."""
         reports = []
-        try:
-            while True:
-                head = self.socket.recv(NOBLOCK)
-                self.socket.recv(NOBLOCK)  # the local address: known
-                reports.append(_HEAD.unpack(head))
-        except zmq.Again:
-            return reports
+        # Asking first costs a tenth of an exception, and mostly there is nothing.
+        while is_ready(self.socket, POLLIN):
+            head = self.socket.recv(NOBLOCK)
+            self.socket.recv(NOBLOCK)  # the local address: known
+            reports.append(_HEAD.unpack(head))
+        return reports
 
     def close(self) -> None:
         """Stop the reports. To be called before the watched socket closes."""

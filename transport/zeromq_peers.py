@@ -17,7 +17,7 @@ from transport.framing import (
 )
 from transport.settings import LinkSettings
 from transport.zeromq_monitor import RefusalReport, StrangerMonitor, plain_host
-from transport.zeromq_socket import NOBLOCK, bind, connect, new_socket
+from transport.zeromq_socket import NOBLOCK, POLLIN, bind, connect, is_ready, new_socket
 
 
 class ZmqPeers:
@@ -76,16 +76,15 @@ class ZmqPeers:
         """Take up to `max_messages` that have arrived, refused ones counted; never blocks."""
         arrived: list[bytes] = []
         receive = self._inbound.recv
-        try:
-            for _ in range(max_messages):
-                part = receive(NOBLOCK, copy=False)
-                fault = self._fault(part)
-                if fault:
-                    self._report.tell(fault, remote=_remote(part))
-                else:
-                    arrived.append(bytes(part.buffer[HEADER_BYTES:]))
-        except zmq.Again:
-            pass  # all taken
+        for _ in range(max_messages):
+            if not is_ready(self._inbound, POLLIN):
+                break  # asking costs a tenth of being told by an exception
+            part = receive(NOBLOCK, copy=False)
+            fault = self._fault(part)
+            if fault:
+                self._report.tell(fault, remote=_remote(part))
+            else:
+                arrived.append(bytes(part.buffer[HEADER_BYTES:]))
         return arrived
 
     def set_peers(self, addresses: dict[int, str]) -> None:
