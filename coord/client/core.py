@@ -174,6 +174,8 @@ class ClientCore:
         """Do what time has made due."""
         for address in self.routes.tick(now_ms, self.watches.lives_at):
             self._link_lost(address, now_ms)
+        for address in self.routes.cut_off(now_ms, self.watches.lives_at):
+            self.watches.leave(address, now_ms)
         self.leases.tick(now_ms)
         self.writes.tick(now_ms)
         self.reads.tick(now_ms)

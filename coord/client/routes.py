@@ -44,6 +44,8 @@ class Endpoint:
     owing_since_ms: float | None = None
     """When it was greeted first since it was heard last."""
     greeted_ms: float = 0.0
+    leaderless_since_ms: float | None = None
+    """Since when it says that it knows no leader."""
     shunned_until_ms: float = 0.0
 
 
@@ -124,6 +126,9 @@ class Routes:
         became_ready = not endpoint.ready
         endpoint.ready = True
         endpoint.node = reply.node
+        endpoint.leaderless_since_ms = (
+            None if reply.leader else endpoint.leaderless_since_ms or now_ms
+        )
         self._unreachable_since_ms = None
         self._learn_members(reply)
         if reply.term >= self._term and reply.leader:
@@ -232,6 +237,26 @@ class Routes:
                     self._greet_after(endpoint, self._settings.heartbeat_ms, now_ms)
         self._widen(now_ms)
         return silent
+
+    def cut_off(self, now_ms: float, watched: Callable[[str], bool]) -> list[str]:
+        """Return watched addresses that know no leader for long, while another node knows one.
+
+        Such a node answers, but learns nothing new: watches do better elsewhere. The others are
+        greeted meanwhile, to learn how they do.
+        """
+        found = []
+        for endpoint in self._endpoints.values():
+            since_ms = endpoint.leaderless_since_ms
+            if since_ms is None or not endpoint.ready or not watched(endpoint.address):
+                continue
+            others = [e for e in self._endpoints.values() if e.ready and e is not endpoint]
+            for other in others:
+                self._greet_after(other, self._settings.heartbeat_ms, now_ms)
+            led = any(other.leaderless_since_ms is None for other in others)
+            if led and now_ms - since_ms > self._settings.silence_ms:
+                self.shun(endpoint.address, now_ms + self._settings.silence_ms)
+                found.append(endpoint.address)
+        return found
 
     def reopen(self, address: str, now_ms: float) -> None:
         """Drop a connection that seems dead and connect again."""

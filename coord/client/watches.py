@@ -236,6 +236,13 @@ class WatchTable:
         for held in lost:
             self._place(held, now_ms)
 
+    def leave(self, address: str, now_ms: float) -> None:
+        """Make the watches of a node that stands but learns nothing elsewhere."""
+        for held in [held for held in self._held.values() if held.address == address]:
+            self.cancel(held)
+            held.last_address = address
+            self._place(held, now_ms)
+
     def node_ready(self, now_ms: float) -> None:
         """Make watches that found no node."""
         waiting, self._unplaced = self._unplaced, []

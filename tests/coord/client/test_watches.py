@@ -5,6 +5,7 @@ from coord.client.watches import CREDIT_STEP_BYTES
 from coord.codec import node_frames
 from coord.errors import CoordError, ErrorCode, HistoryCompacted, Misuse
 from coord.frames import (
+    Hello,
     WatchCancel,
     WatchCanceled,
     WatchCreate,
@@ -260,6 +261,36 @@ def test_a_node_that_answers_greetings_keeps_its_watches() -> None:
         for address in bench.hellos():
             bench.greet(address, 1 if address == A else 2)
     assert bench.wire.closed == []
+
+
+def test_a_node_cut_off_from_its_leader_loses_its_watches_to_one_that_is_not() -> None:
+    bench, sink, number = standing(A, B)
+    bench.receive(A, events(number, 12, event(12)))
+    moved: list[WatchCreate] = []
+    for _ in range(50):
+        for address, frame in bench.wire.take():
+            if isinstance(frame, Hello):
+                node = 1 if address == A else 2
+                bench.greet(address, node, leader=0 if address == A else 3)
+            elif isinstance(frame, WatchCreate):
+                assert address == B
+                moved.append(frame)
+                bench.receive(B, WatchCreated(frame.watch, 20))
+        bench.pass_ms(100)
+    (create,) = moved
+    assert create.start_revision == 13
+    bench.receive(B, events(create.watch, 20, event(20)))
+    assert [e.kv.mod_revision for e in sink.events] == [12, 20]
+
+
+def test_while_nobody_knows_a_leader_watches_stay() -> None:
+    bench, _, _ = standing(A, B)
+    for _ in range(50):
+        for address, frame in bench.wire.take():
+            assert not isinstance(frame, WatchCreate)
+            if isinstance(frame, Hello):
+                bench.greet(address, 1 if address == A else 2, leader=0)
+        bench.pass_ms(200)
 
 
 def test_closing_ends_every_watch() -> None:
