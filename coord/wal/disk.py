@@ -268,13 +268,20 @@ class RealDisk:
 def _make_durable_directory(path: str) -> None:
     """Make a directory and every missing parent, each name durable in its own parent.
 
-    A directory that is there already may have been made a moment ago by somebody less careful.
+    A directory that is there already may have been made a moment ago by somebody less careful;
+    where its parent cannot be opened, that is out of our hands.
     """
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):
         _make_durable_directory(parent)
+    existed = os.path.isdir(path)
     os.makedirs(path, mode=0o700, exist_ok=True)
-    fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        if existed:
+            return
+        raise
     try:
         os.fsync(fd)
     finally:

@@ -8,6 +8,8 @@ from coord.errors import Corruption
 from coord.raft.messages import HardState
 from coord.testing.disk import SimulatedDisk
 from coord.testing.logs import OWNER, TINY_FILES, entry, meta, reopen, save_snapshot, write
+from coord.wal import record
+from coord.wal.items import Marked, decode_items
 from coord.wal.port import Recovered
 from coord.wal.record import padded
 from coord.wal.segment import (
@@ -237,6 +239,64 @@ def test_every_flipped_bit_of_the_last_segment_is_refused_and_nothing_is_cut() -
         else:
             assert isinstance(found, str) or found.entries == before.entries, f"bit {bit}"
         disk.poke(name, original)
+
+
+def test_a_hole_that_looks_like_a_cut_is_refused_when_a_record_stands_after_it() -> None:
+    disk = SimulatedDisk()
+    filled(disk, 6)
+    name = segment_name(1)
+    whole = disk.peek(name)
+    disk.poke(name, whole[:512] + bytes(512) + whole[1024:])
+    with pytest.raises(Corruption, match="one after it stands at"):
+        reopen(disk)
+
+
+def test_a_finished_segment_that_lost_its_last_record_is_refused() -> None:
+    disk = SimulatedDisk()
+    wal = opened(disk)
+    end = 0
+    ticket = 0
+    while segment_name(2) not in disk.list():
+        ticket += 1
+        before, end = end, len(disk.peek(segment_name(1)).rstrip(b"\0"))
+        wal.log.append([write(ticket, term=ticket, vote=22)])
+    wal.close()
+    # Without entries, only the chain can tell that a vote is missing.
+    whole = disk.peek(segment_name(1))
+    start = before + -before % 8
+    disk.poke(segment_name(1), whole[:start] + bytes(len(whole) - start))
+    with pytest.raises(Corruption, match="the segment went on to"):
+        reopen(disk)
+
+
+def test_each_segment_repeats_the_snapshot_mark_and_the_vote() -> None:
+    disk = SimulatedDisk()
+    wal = opened(disk)
+    wal.log.append([write(1, entry(1), term=4, vote=22)])
+    save_snapshot(wal, meta(1), b"state")
+    wal.log.append([write(2, entry(2, size_bytes=5000))])
+    wal.close()
+    name = segments(disk)[-1]
+    data = disk.peek(name)
+    body, _ = record.decode(data, HEAD_BYTES, decode_head(data).link)
+    state, marked = decode_items(body)
+    assert state == HardState(4, 22, 0)
+    assert isinstance(marked, Marked)
+    assert marked.mark.meta == meta(1)
+
+
+def test_a_segment_of_a_life_that_went_another_way_is_refused() -> None:
+    disk, other = SimulatedDisk(seed=1), SimulatedDisk(seed=1)
+    for one, size_bytes in ((disk, 900), (other, 901)):
+        wal = opened(one)
+        for index in (1, 2, 3):
+            wal.log.append([write(index, entry(index, size_bytes=size_bytes), term=1)])
+        wal.close()
+    last = segments(disk)[-1]
+    assert last == segments(other)[-1] != segment_name(1)
+    disk.poke(last, other.peek(last))
+    with pytest.raises(Corruption):
+        reopen(disk)
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])

@@ -69,3 +69,9 @@ def test_a_record_of_another_log_is_refused() -> None:
     data = encoded(b"body", link=Link(log=78, sequence=5, previous=123))
     with pytest.raises(Corruption):
         record.decode(data, 0, LINK)
+
+
+def test_a_record_that_follows_another_record_than_the_last_is_refused() -> None:
+    data = encoded(b"body", link=Link(log=77, sequence=5, previous=124))
+    with pytest.raises(Corruption):
+        record.decode(data, 0, LINK)

@@ -168,6 +168,7 @@ def test_a_failed_write_or_sync_ends_the_process_and_acknowledges_nothing(call: 
     assert ended.wait(WAIT_S)
     node.storage.write(write(3, entry(3)))
     node.storage.save_chunk(meta(1), b"state", last=True)
+    node.storage.read_chunk(ChunkWanted(NodeId(5), meta(1), 0))
     node.storage.close()
     assert node.storage.poll() == []
     assert [type(error) for error in fatal] == [OSError]
