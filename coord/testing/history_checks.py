@@ -24,7 +24,6 @@ from coord.requests import (
     Txn,
     TxnReply,
 )
-from coord.testing.dumb_store import covers
 from coord.testing.history import Call, History
 from coord.testing.linearizability import FOREVER, Operation, Verdict, check
 from coord.testing.register import (
@@ -95,10 +94,10 @@ def check_read(call: Call, replay: Replay) -> None:
     assert isinstance(reply, RangeReply)
     if reply.revision > replay.store.revision:
         raise Violation(f"{call} shows a revision that never was: {reply.revision}")
-    state = replay.store.past[op.revision or reply.revision]
-    expected = tuple(state[key] for key in sorted(state) if covers(key, op.key, op.range_end))
-    if reply.kvs != expected or reply.count != len(expected):
-        raise Violation(f"{call} shows {reply.kvs}; the log says {expected}")
+    expected = replay.read_at(op, op.revision or reply.revision)
+    shown = (reply.kvs, reply.count, reply.more)
+    if shown != (expected.kvs, expected.count, expected.more):
+        raise Violation(f"{call} shows {reply}; the log says {expected}")
 
 
 # --- real time ----------------------------------------------------------------------------------

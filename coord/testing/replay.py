@@ -7,6 +7,7 @@ record that makes numbered writes happen once is here, as plainly: every answer 
 from collections.abc import Iterable
 
 import attrs
+import msgspec
 
 from coord.codec import decode_batch
 from coord.errors import ErrorCode
@@ -20,6 +21,8 @@ from coord.requests import (
     Invalid,
     LeaseGrant,
     OpenWriter,
+    Range,
+    RangeReply,
     Reply,
     SetAlarm,
     WriteOp,
@@ -93,6 +96,15 @@ class Replay:
                 del self._writers[number]
         self._collect(before)
         return [self._apply_frame(frame) for frame in batch.frames]
+
+    def read_at(self, op: Range, revision: int) -> RangeReply:
+        """Read as the store was at a revision, compacted since or not."""
+        store = self.store
+        compacted, store.compact_revision = store.compact_revision, 0
+        try:
+            return store.read_range(msgspec.structs.replace(op, revision=revision))
+        finally:
+            store.compact_revision = compacted
 
     def _apply_frame(self, frame: WriteFrame) -> list[Reply]:
         if frame.writer == _INTERNAL_WRITER:

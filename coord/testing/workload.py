@@ -31,6 +31,8 @@ from coord.requests import (
     RangeReply,
     ReadOp,
     Reply,
+    SortOrder,
+    SortTarget,
     TransferLeader,
     Txn,
     WriteOp,
@@ -164,8 +166,18 @@ class Workload:
         return WriteWish(Txn((), ops))
 
     def _list(self) -> Wish:
-        prefix = self._luck.choice((REGISTERS, LEASED, QUEUE, CLAIMS, b"m/"))
-        return ReadWish(Range(prefix, prefix[:-1] + b"0"))
+        luck = self._luck
+        prefix = luck.choice((REGISTERS, LEASED, QUEUE, CLAIMS, b"m/"))
+        op = Range(
+            prefix,
+            prefix[:-1] + b"0",
+            limit=luck.choice((0, 0, 2)),
+            sort_order=luck.choice(tuple(SortOrder)),
+            sort_target=luck.choice((SortTarget.KEY, SortTarget.KEY, SortTarget.MOD)),
+            keys_only=luck.random() < 0.1,
+            count_only=luck.random() < 0.1,
+        )
+        return ReadWish(op, serializable=luck.random() < 0.2)
 
     def _get_past(self) -> Wish:
         revision = max(1, self.revision - self._luck.randrange(40))
