@@ -9,14 +9,15 @@ from collections.abc import Iterable
 import msgspec
 
 from coord.client import ops
-from coord.client.ops import Text
 from coord.errors import ErrorCode, MaybeDone, Refused
 from coord.model import KeyValue
 from coord.requests import TxnOp
 from recipes.errors import SessionLost, StaleClaim, session_ends
 from recipes.port import KeptLease, KeyStore, next_batch, only
-from recipes.queue import Buried, Claimed, Done, Queue
+from recipes.queue import Claimed, Done, Queue
 from recipes.waiting import while_kept
+
+CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
 
 
 class Consumer:
@@ -66,7 +67,7 @@ class Consumer:
             fit = [item for item in found if item.attempt <= self._queue.settings.attempts_max]
             for item in found:
                 if item not in fit:
-                    await self._bury(item, "claimed too often without an outcome", item.attempt - 1)
+                    await self._bury(item, "claimed too often without an outcome")
             if fit or not found:
                 return fit
 
@@ -127,15 +128,9 @@ class Consumer:
             StaleClaim: the claim has ended; nothing was written.
         """
         if item.attempt >= self._queue.settings.attempts_max:
-            if not await self._bury(item, cause, item.attempt):
-                raise StaleClaim
+            await self.bury(item, cause)
             return False
-        note = ops.put(self._queue.tries(item.id) + f"{item.attempt:04}".encode(), cause)
-        reply = await self._client.txn(
-            compare=[item.guard()], success=[note, ops.give_back(item.key, item.token)]
-        )
-        self._holding.pop(item.key, None)
-        if not reply.succeeded:
+        if not await self._end_attempt(item, cause, ops.give_back(item.key, item.token)):
             raise StaleClaim
         return True
 
@@ -145,7 +140,7 @@ class Consumer:
         Raises:
             StaleClaim: the claim has ended; nothing was written.
         """
-        if not await self._bury(item, cause, item.attempt):
+        if not await self._bury(item, cause):
             raise StaleClaim
 
     async def recover(self) -> tuple[Claimed, ...]:
@@ -208,15 +203,14 @@ class Consumer:
             return 0
         return record.mod_revision
 
-    async def _bury(self, item: Claimed, cause: Text, attempts: int) -> bool:
-        text = cause if isinstance(cause, str) else cause.decode(errors="replace")
-        record = msgspec.json.encode(Buried(text, attempts, item.body))
-        reply = await self._client.txn(
-            compare=[item.guard()],
-            success=[
-                ops.put(self._queue.dead + item.id.encode(), record),
-                ops.delete(item.key),
-            ],
-        )
+    async def _bury(self, item: Claimed, cause: str) -> bool:
+        dead = ops.put(self._queue.dead + item.id.encode(), item.body)
+        return await self._end_attempt(item, cause, dead, ops.delete(item.key))
+
+    async def _end_attempt(self, item: Claimed, cause: str, *steps: TxnOp) -> bool:
+        """Note why an attempt came to nothing and do `steps`, if the claim still stands."""
+        key = self._queue.tries(item.id) + f"{item.attempt:04}".encode()
+        note = ops.put(key, cause[:CAUSE_CHARS_MAX])
+        reply = await self._client.txn(compare=[item.guard()], success=[note, *steps])
         self._holding.pop(item.key, None)
         return reply.succeeded

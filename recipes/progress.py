@@ -101,7 +101,9 @@ class Reporter:
         for task, progress in sending.items():
             key = self._prefix + task.encode()
             if progress is None:
-                steps.append(ops.delete(key))
+                # Only our own: whoever has the task by now may have reported on it.
+                ours = ops.leased(key, "==", self._session.lease)
+                steps.append(ops.txn([ours], [ops.delete(key)]))
             else:
                 value = msgspec.json.encode(progress)
                 steps.append(ops.put(key, value, lease=self._session.lease))

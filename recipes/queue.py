@@ -49,14 +49,6 @@ class Done(msgspec.Struct, frozen=True):
     result: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Buried(msgspec.Struct, frozen=True):
-    """What is kept of an item that was given up: why, after how many attempts, and its body."""
-
-    cause: str
-    attempts: int
-    body: bytes
-
-
 @frozen
 class QueueSettings:
     """How a queue treats its items.
@@ -106,11 +98,11 @@ class Queue:
 
     @property
     def dead(self) -> bytes:
-        """The prefix of buried items' records."""
+        """The prefix of buried items, each with its body; why is told under `tries`."""
         return self.prefix + b"dead/"
 
     def tries(self, item: str) -> bytes:
-        """Return the prefix of one item's failed attempts: tries/ID/ATTEMPT, its cause."""
+        """Return the prefix of one item's failed attempts, the cause of each: tries/ID/ATTEMPT."""
         return self.prefix + b"tries/" + item.encode() + b"/"
 
     def putting(self, body: Text) -> Put:
@@ -146,9 +138,12 @@ class Queue:
         found = await self.client.get(key)
         if not found.kvs:
             return False
-        buried = msgspec.json.decode(found.kvs[0].value, type=Buried)
         reply = await self.client.txn(
             compare=[ops.created(key, "==", found.kvs[0].create_revision)],
-            success=[ops.put(self.ready + item.encode(), buried.body), ops.delete(key)],
+            success=[
+                ops.put(self.ready + item.encode(), found.kvs[0].value),
+                ops.delete(key),
+                ops.delete(self.tries(item), prefix=True),
+            ],
         )
         return reply.succeeded

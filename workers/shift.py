@@ -6,11 +6,13 @@ When the worker is stopped they are killed too, and handed back at once, one by 
 """
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 import structlog
 
-from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.errors import CoordError, MaybeDone, Misuse, Unavailable
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
 from recipes.port import KeptLease, SessionStore
@@ -53,7 +55,7 @@ class Shift:
         """
         async with self._reporter:
             async with asyncio.TaskGroup() as group:
-                self._spawn(group, group.create_task(self._take_for_ever(group)))
+                self._spawn(group, self._take_for_ever(group))
                 await _either(stopping, self._session.lost)
                 for task in self._tasks:
                     task.cancel()
@@ -61,15 +63,14 @@ class Shift:
                 raise SessionLost
             await self._hand_back()
 
-    def _spawn(self, group: asyncio.TaskGroup, task: asyncio.Task[None]) -> None:
+    def _spawn(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        task = group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _take_for_ever(self, group: asyncio.TaskGroup) -> None:
         while True:
-            while not self._free:
-                self._slot_freed.clear()
-                await self._slot_freed.wait()
+            await self._free_slot()
             try:
                 items = await self._consumer.take(len(self._free))
             except SessionLost:
@@ -79,14 +80,15 @@ class Shift:
                 await asyncio.sleep(self._settings.retry_pause_s)
                 continue
             for item in items:
-                self._spawn(group, group.create_task(self._work(item, await self._slot())))
+                # A claim whose answer was lost may hand out more than there are free slots.
+                await self._free_slot()
+                self._spawn(group, self._work(item, self._free.pop()))
 
-    async def _slot(self) -> Slot:
-        # A claim whose answer was lost may hand out more items than there are free slots.
+    async def _free_slot(self) -> None:
+        """Wait until a slot is free."""
         while not self._free:
             self._slot_freed.clear()
             await self._slot_freed.wait()
-        return self._free.pop()
 
     async def _work(self, item: Claimed, slot: Slot) -> None:
         try:
@@ -122,14 +124,16 @@ class Shift:
                 await asyncio.sleep(self._settings.retry_pause_s)
 
     async def _settle(self, item: Claimed, outcome: Outcome) -> None:
-        step = self._settings.retry.step(outcome, item.attempt)
         if isinstance(outcome, Finished):
-            assert step is Step.COMPLETE
-            await self._consumer.complete(item, msgspec.Raw(outcome.result))
-            self._tally.completed += 1
-            return
+            try:
+                await self._consumer.complete(item, msgspec.Raw(outcome.result))
+                self._tally.completed += 1
+                return
+            except Misuse as error:
+                # No cluster takes such a result, at this attempt or another.
+                outcome = Failed(f"the result cannot be recorded: {error}", again=False)
         log.warning("attempt failed", job=item.id, attempt=item.attempt, cause=outcome.cause)
-        if step is Step.FAIL:
+        if self._settings.retry.step(outcome, item.attempt) is Step.FAIL:
             await self._consumer.fail(item, outcome.cause)
         else:
             await self._consumer.bury(item, outcome.cause)

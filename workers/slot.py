@@ -34,8 +34,10 @@ class Slot:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id, while there is a child."""
-        return self._process.pid if self._process is not None else None
+        """The child's process id, while there is a living child."""
+        if self._process is None or self._process.returncode is not None:
+            return None
+        return self._process.pid
 
     async def run(self, run: Run, on_report: Callable[[Report], None]) -> Outcome:
         """Run one job in the child.
@@ -46,7 +48,7 @@ class Slot:
             How it ended; a child that died in the middle is a failed attempt.
         """
         try:
-            process = self._process or await self._start()
+            process = await self._living()
             assert process.stdin is not None
             process.stdin.write(pack(run))
             while True:
@@ -70,7 +72,10 @@ class Slot:
             process.kill()
         await process.wait()
 
-    async def _start(self) -> Process:
+    async def _living(self) -> Process:
+        """Return the child, a new one if there is none or it died when it had nothing to do."""
+        if self._process is not None and self.pid is not None:
+            return self._process
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "workers.child", str(os.getpid()), self._app,
             stdin=PIPE, stdout=PIPE,
@@ -82,8 +87,15 @@ class Slot:
         assert process is not None
         code = await process.wait()
         if code < 0:
-            return f"child process killed by {signal.Signals(-code).name}"
+            return f"child process killed by {_signal_name(-code)}"
         return f"child process exited with code {code} in the middle of the job"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time signal has no name of its own
 
 
 async def _receive(process: Process) -> ChildMessage:

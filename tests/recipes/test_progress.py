@@ -119,6 +119,26 @@ async def test_a_reporter_whose_lease_is_gone_falls_silent() -> None:
 
 
 @in_loop
+async def test_clearing_a_task_leaves_what_its_next_worker_reported() -> None:
+    client = LocalCluster().client()
+    async with (
+        client.session() as old,
+        client.session() as new,
+        Reporter(client, old, "p/", by="old") as late,
+        Reporter(client, new, "p/", by="new") as reporter,
+        Board(client, "p/") as board,
+    ):
+        late.report("t", 1)
+        await board.change()
+        reporter.report("t", 2)
+        await board.change()
+        late.clear("t")
+        await settle()
+        assert (await client.get("p/t")).count == 1
+    assert board.tasks["t"].by == "new"
+
+
+@in_loop
 async def test_a_value_that_is_no_report_is_left_off_the_board() -> None:
     client = LocalCluster().client()
     await client.put("p/strange", b"\xff")

@@ -12,11 +12,12 @@ import pytest
 from coord import ops
 from coord.client.ops import Text
 from coord.errors import MaybeDone
+from coord.limits import VALUE_BYTES_MAX
 from coord.requests import Claim, ClaimReply
 from coord.testing.local import LocalClient, LocalCluster, LocalSession, LocalWatch, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
-from recipes.queue import Buried, Done, Queue, QueueSettings
+from recipes.queue import Done, Queue, QueueSettings
 
 
 async def record(client: LocalClient, queue: Queue, item: str) -> Done:
@@ -194,10 +195,9 @@ async def test_failed_attempts_are_noted_and_the_last_one_buries() -> None:
         (item,) = await consumer.take()
         assert not await consumer.fail(item, "disk still full")
     tries = await client.get(queue.tries(item.id), prefix=True)
-    assert [kv.value for kv in tries.kvs] == [b"disk full"]
+    assert [kv.value for kv in tries.kvs] == [b"disk full", b"disk still full"]
     dead = await client.get(queue.dead + item.id.encode())
-    buried = msgspec.json.decode(dead.kvs[0].value, type=Buried)
-    assert buried == Buried("disk still full", 2, b"a")
+    assert [kv.value for kv in dead.kvs] == [b"a"]
 
 
 @in_loop
@@ -369,6 +369,21 @@ async def test_claiming_under_a_lease_that_is_gone_is_a_lost_session() -> None:
         await client.revoke(session.lease)
         with pytest.raises(SessionLost):
             await consumer.take()
+
+
+@in_loop
+async def test_an_item_as_large_as_a_value_may_be_can_be_buried_and_revived() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    body = bytes(VALUE_BYTES_MAX)
+    item = await queue.put(body)
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
+        await consumer.bury((await consumer.take())[0], "x" * 2 * VALUE_BYTES_MAX)
+        assert await queue.revive(item)
+        (again,) = await consumer.take()
+    assert again.body == body
+    assert (await client.get(queue.tries(item), prefix=True)).count == 0
 
 
 @pytest.mark.parametrize("name", ["", "a/b"])

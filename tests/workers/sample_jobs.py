@@ -53,6 +53,12 @@ def read(context: JobContext, *, pipe: str) -> str:
     return Path(pipe).read_text()
 
 
+@registry.job("large")
+def large(context: JobContext, *, size_bytes: int) -> str:
+    """Answer with more than a value can hold."""
+    return "x" * size_bytes
+
+
 @registry.job("die-once")
 def die_once(context: JobContext) -> str:
     """Die at the first attempt, answer at the second."""

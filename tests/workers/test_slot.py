@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coord.testing.local import in_loop
+from coord.testing.local import in_loop, settle
 from workers.jobs import Failed, Finished
 from workers.slot import Slot
 from workers.wire import Report, Run
@@ -84,6 +84,20 @@ async def test_a_child_that_exits_is_a_failed_attempt(app: str) -> None:
     await slot.stop()
     assert isinstance(outcome, Failed)
     assert "exited with code 3" in outcome.cause
+
+
+@in_loop
+async def test_a_child_that_died_idle_is_replaced_and_no_job_is_blamed(app: str) -> None:
+    slot = Slot(app)
+    await slot.run(Run("a", "double", 1, {"number": 1}), ignore)
+    pid = slot.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while slot.pid is not None:
+        await settle()
+    after = await slot.run(Run("b", "double", 1, {"number": 1}), ignore)
+    await slot.stop()
+    assert isinstance(after, Finished)
 
 
 @in_loop

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from coord.limits import VALUE_BYTES_MAX
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.mirror import Mirror
 from recipes.progress import Board
-from recipes.queue import Buried, Counts, Done, Queue
+from recipes.queue import Counts, Done, Queue
 from workers.jobs import Job
 from workers.policy import RetryPolicy
 from workers.settings import WorkerSettings
@@ -85,10 +86,21 @@ async def test_a_job_that_always_fails_is_buried_with_its_cause(app: str) -> Non
     async with working(client, app) as worker:
         await until(client, dead=1)
         assert worker.tally.failed == 2
-    found = await client.get(f"q/dead/{item}")
-    buried = msgspec.json.decode(found.kvs[0].value, type=Buried)
-    assert buried.attempts == 2
-    assert "LookupError" in buried.cause
+    tries = await client.get(f"q/tries/{item}/", prefix=True)
+    assert len(tries.kvs) == 2
+    assert all(b"LookupError" in kv.value for kv in tries.kvs)
+
+
+@in_loop
+async def test_a_job_whose_result_is_too_large_is_buried_and_harms_no_worker(app: str) -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    item = await queue.put(Job("large", {"size_bytes": VALUE_BYTES_MAX}).encode())
+    await queue.put(Job("double", {"number": 1}).encode())
+    async with working(client, app):
+        await until(client, dead=1, done=1)
+    (why,) = (await client.get(f"q/tries/{item}/", prefix=True)).kvs
+    assert b"value is too large" in why.value
 
 
 @in_loop

@@ -11,8 +11,8 @@ import click
 import msgspec
 
 from coord.cli.exits import ExitCode
-from workers.demo.index.corpus import default_corpus
-from workers.demo.index.director import VICTIMS, DemoSettings, Director, corpus_is_empty
+from workers.demo.index.corpus import default_corpus, source_files
+from workers.demo.index.director import VICTIMS, DemoSettings, Director
 from workers.demo.index.display import make_display
 from workers.demo.index.summary import Summary, in_words
 
@@ -80,7 +80,7 @@ def index(
         coord demo index --workers 4 --victim helper -w json
     """
     corpus = corpus or default_corpus()
-    if corpus_is_empty(corpus):
+    if not source_files(corpus):
         raise click.UsageError(f"no *.py files under {corpus}")
     with ExitStack() as stack:
         directory = _work_in(keep, stack)

@@ -16,7 +16,6 @@ from coord import aio
 from coord.errors import CoordError
 from recipes.mirror import Mirror
 from workers.demo.index import keys
-from workers.demo.index.corpus import source_files
 from workers.demo.index.count import count_directly
 from workers.demo.index.display import Display
 from workers.demo.index.files import digest_of
@@ -273,8 +272,3 @@ class Director:
             answers=answers,
             trouble=self._trouble,
         )
-
-
-def corpus_is_empty(corpus: Path) -> bool:
-    """Tell whether there is nothing to index."""
-    return not source_files(corpus)
