@@ -6,9 +6,7 @@ from coord.ids import NodeId
 from coord.raft.messages import ChunkRead, ChunkReceived, ChunkWanted, SnapshotInstalled, Written
 from coord.testing.disk import SimulatedDisk
 from coord.testing.log_driver import raw_snapshot
-from coord.testing.log_machine import LogMachine
 from coord.testing.logs import OWNER, entry, meta, write
-from coord.testing.schedule import Schedule
 from coord.testing.storage import SimulatedStorage
 from coord.wal.port import SnapshotSaved
 
@@ -74,24 +72,3 @@ def test_a_crash_in_the_middle_keeps_what_was_answered_and_answers_no_more() -> 
         found = on(disk).recovered
         assert found.snapshot == meta(1) or found.entries[0] == entry(1)
         assert {found.index for found in found.entries} <= {1, 2}
-
-
-def test_a_machine_gives_each_step_its_time_and_its_disk_outlives_crashes() -> None:
-    schedule = Schedule(seed=1)
-    machine = LogMachine(schedule, OWNER, sync_min_ms=1.0, sync_mean_ms=2.0)
-    woken: list[float] = []
-    answered = 0
-    for life in range(20):
-        storage = machine.open(lambda: woken.append(schedule.now_ms))
-        held = [found.index for found in storage.recovered.entries]
-        assert held == list(range(1, len(held) + 1))
-        assert len(held) >= answered
-        index = len(held) + 1
-        storage.write(write(1, entry(index, size_bytes=3000)))
-        assert storage.poll() == []
-        while storage.waiting and (life % 3):
-            schedule.step(until_ms=1e9)
-        answered = index if storage.poll() else len(held)
-        machine.crash()
-    assert woken
-    assert min(woken) >= 1.0

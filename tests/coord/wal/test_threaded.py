@@ -1,6 +1,8 @@
 """The threaded storage on a real directory: answers after durability, never after a failure."""
 
 import errno
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from coord.testing.log_driver import raw_snapshot
 from coord.testing.logs import OWNER, TINY_FILES, entry, meta, reopen, write
 from coord.wal.identity import Identity
 from coord.wal.port import Completion, SnapshotSaved
-from coord.wal.threaded import ThreadedStorage, open_storage
+from coord.wal.threaded import EXIT_STORAGE_FAILED, ThreadedStorage, open_storage
 
 WAIT_S = 20.0
 
@@ -206,3 +208,18 @@ def test_a_directory_in_use_or_of_another_node_is_refused(tmp_path: Path) -> Non
     other = Identity(ClusterId(11), NodeId(23))
     with pytest.raises(Misuse, match="belongs to node 16"):
         open_storage(str(tmp_path), other, lambda: None)
+
+
+def test_by_default_a_failed_disk_ends_the_process_with_one_line() -> None:
+    code = "from coord.wal.threaded import exit_at_once; exit_at_once(OSError(5, 'bad disk'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.returncode == EXIT_STORAGE_FAILED
+    assert done.stderr.splitlines() == [
+        "coord: storage failed, ending the process: OSError(5, 'bad disk')"
+    ]
