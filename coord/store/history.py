@@ -153,6 +153,15 @@ class History:
 
         `prev_kv` is the key at `revision` - 1, absent where that is compacted.
         """
+        at = revision - self.base
+        entry = self.records[at >> _SHIFT][at & _MASK]
+        if type(entry) is KeyValue:  # by far the commonest: spelt out
+            before = self.befores[at >> _SHIFT][at & _MASK]
+            if before is not None and (revision == self.compact_revision or not before.version):
+                before = None
+            if entry.version:
+                return [Event(EventKind.PUT, Cause.WRITTEN, entry, before)]
+            return [Event(EventKind.DELETE, Cause.DELETED, entry, before)]
         changes = self.changes(revision)
         return [self._event(change, changes, revision) for change in changes]
 
