@@ -114,10 +114,12 @@ class MembershipLog:
 
     def at(self, index: int) -> Membership:
         """Return the list in force at `index`, which is not before the base."""
-        for start, members in reversed(self._lists):
-            if start <= index:
-                return members
-        return self._lists[0][1]
+        members = self._lists[0][1]
+        for start, later in self._lists[1:]:
+            if start > index:
+                break
+            members = later
+        return members
 
     def may_stand(self, node: int, commit: int) -> bool:
         """Tell whether `node` may campaign.

@@ -39,17 +39,17 @@ class Promises:
 
     def hold(self, message: Message, ticket: int) -> None:
         """Keep `message` until `ticket` is durable, in place of an older one that says less."""
-        kind = type(message)
-        is_ack = kind is AppendReply and not message.rejected  # type: ignore[union-attr]
         for place, (other_ticket, other) in enumerate(self._waiting):
-            if type(other) is not kind or other.to != message.to:
+            if type(other) is not type(message) or other.to != message.to:
                 continue
-            if is_ack:
-                assert isinstance(other, AppendReply)
-                if other.rejected or other_ticket != ticket:
+            if isinstance(message, AppendReply) and isinstance(other, AppendReply):
+                if message.rejected != other.rejected:
                     continue
-            elif kind is AppendReply and not other.rejected:  # type: ignore[union-attr]
-                continue
+                if not message.rejected:
+                    if other_ticket != ticket:
+                        continue
+                    if other.term == message.term and other.match > message.match:
+                        return  # a repeated, older append: what waits says more
             self._waiting[place] = (ticket, message)
             return
         self._waiting.append((ticket, message))

@@ -42,6 +42,25 @@ def test_acknowledgements_of_different_tickets_do_not_wait_for_each_other() -> N
     assert promises.end_write(first, 1) == [ack(1)]
 
 
+def test_an_acknowledgement_that_says_less_does_not_displace_one_that_says_more() -> None:
+    promises = Promises()
+    ticket = promises.issue(False, True)
+    promises.hold(ack(5), ticket)
+    promises.hold(ack(4), ticket)
+    assert promises.end_write(ticket, 1) == [ack(5)]
+    promises.hold(ack(5, term=1), ticket)
+    promises.hold(ack(4, term=2), ticket)
+    assert promises.end_write(ticket, 2) == [ack(4, term=2)]
+
+
+def test_of_two_acknowledgements_released_together_the_larger_is_sent() -> None:
+    promises = Promises()
+    first, second = promises.issue(False, True), promises.issue(False, True)
+    promises.hold(ack(5), first)
+    promises.hold(ack(4), second)
+    assert promises.end_write(second, 1) == [ack(5)]
+
+
 def test_acknowledgements_to_two_leaders_are_both_sent() -> None:
     promises = Promises()
     ticket = promises.issue(False, True)

@@ -14,6 +14,7 @@ from coord.raft.messages import (
     HeartbeatReply,
     InstallSnapshot,
     Membership,
+    Propose,
     Role,
     SnapshotAvailable,
     SnapshotInstalled,
@@ -146,6 +147,52 @@ def test_nothing_is_read_for_a_follower_that_fell_silent() -> None:
         lone.tick()
     assert lone.core.is_leader
     assert lone.core.followers[0].state is ProgressState.PROBE
+
+
+def test_a_wish_that_the_shell_missed_is_repeated() -> None:
+    lone = leader_without_log()
+    lone.receive(AppendReply, 6, 0, True, 0, 0)
+    wishes = []
+    for _ in range(ELECTION_TICKS):
+        lone.tick()
+        wishes.append(lone.effects.snapshot_wanted)
+    assert [wish for wish in wishes if wish is not None] == [SnapshotWanted(LogIndex(5))]
+
+
+def test_a_silent_follower_whose_entries_went_is_sent_a_snapshot_when_it_is_back() -> None:
+    lone = LoneCore((1, 2, 3), append_inflight_max=2)
+    lone.lead()
+    lone.write()
+    for sender in (2, 3):
+        lone.receive(AppendReply, 0, 1, sender=sender)
+    for number in range(1, 4 * ELECTION_TICKS):
+        lone.step(Propose((b"x",)))
+        lone.write()
+        lone.receive(AppendReply, number, number + 1, sender=3)
+        lone.tick()
+    lone.step(Compacted(lone.core.commit))
+    last = lone.core.last_index
+    lone.step(Propose((b"y",)))
+    lone.write()
+    effects = lone.receive(AppendReply, last, last + 1, sender=3)
+    assert effects.committed != ()
+    assert effects.snapshot_wanted is None  # 2 is silent
+    lone.tick(HEARTBEAT_TICKS)
+    assert lone.receive(HeartbeatReply, 0).snapshot_wanted is not None
+
+
+def test_a_snapshot_answer_from_a_stranger_or_the_future_is_refused() -> None:
+    lone = shipping()
+    lone.receive(SnapshotReply, 5, 30, True, sender=9)
+    lone.receive(SnapshotReply, 99, 30, True)
+    assert lone.core.refused == 2
+    assert lone.core.followers[0].match == 0
+
+
+def test_done_without_a_shipment_still_counts_for_what_it_says() -> None:
+    lone = leader_without_log()
+    lone.receive(SnapshotReply, 5, 30, True)
+    assert lone.core.followers[0].match == 5
 
 
 def test_entries_behind_a_snapshot_under_way_are_not_compacted() -> None:
