@@ -7,6 +7,7 @@ candidates or the history since.
 
 from collections.abc import Callable, Iterator
 
+from coord import limits
 from coord.errors import ErrorCode
 from coord.model import KeyValue
 from coord.requests import Range, RangeReply, SortOrder, SortTarget
@@ -56,14 +57,6 @@ def check_revision(space: Keyspace, at: int) -> None:
         raise Rejection(ErrorCode.COMPACTED, detail)
 
 
-def _wants_all(op: Range) -> bool:
-    """Whether limit applies only after filters and sorting."""
-    return bool(
-        op.sort_order or op.min_mod_revision or op.max_mod_revision
-        or op.min_create_revision or op.max_create_revision
-    )  # fmt: skip
-
-
 def _filters(op: Range) -> bool:
     return bool(
         op.min_mod_revision or op.max_mod_revision
@@ -72,11 +65,14 @@ def _filters(op: Range) -> bool:
 
 
 def _fetch_limit(op: Range) -> int | None:
-    """Return how many keys are worth fetching: one more than the limit tells `more`."""
-    key_order = op.sort_order is SortOrder.ASCEND and op.sort_target is SortTarget.KEY
-    if op.limit and (not _wants_all(op) or (key_order and not _filters(op))):
-        return op.limit + 1
-    return None
+    """Return how many keys are worth fetching, None for all.
+
+    One more than the limit tells `more`; one more than an answer may hold gets it refused.
+    """
+    in_key_order = op.sort_order is SortOrder.ASCEND and op.sort_target is SortTarget.KEY
+    if _filters(op) or (op.sort_order and not in_key_order):
+        return None
+    return min(op.limit or limits.RANGE_LIMIT_MAX, limits.RANGE_LIMIT_MAX) + 1
 
 
 def _read_now(space: Keyspace, op: Range) -> tuple[list[KeyValue], int]:
@@ -90,7 +86,7 @@ def _read_now(space: Keyspace, op: Range) -> tuple[list[KeyValue], int]:
         return [], space.live.count(op.key, high)
     limit = _fetch_limit(op)
     if op.limit and op.sort_order is SortOrder.DESCEND and not _filters(op) and not op.sort_target:
-        keys = space.live.slice_last(op.key, high, op.limit + 1)
+        keys = space.live.slice_last(op.key, high, min(op.limit, limits.RANGE_LIMIT_MAX) + 1)
         keys.reverse()
         return [latest[key] for key in keys], space.live.count(op.key, high)
     keys = space.live.slice(op.key, high, limit)
@@ -106,7 +102,9 @@ def _read_past(space: Keyspace, op: Range, at: int) -> tuple[list[KeyValue], int
         kv = space.value_at(op.key, at)
         return ([], 0) if kv is None else ([kv], 1)
     high = high_of(op.range_end)
-    limit = None if op.count_only else _fetch_limit(op)
+    if op.count_only:
+        return [], _count_past(space, op.key, high, at)
+    limit = _fetch_limit(op)
     found: list[KeyValue] = []
     for key in _candidates(space, op.key, high):
         kv = space.value_at(key, at)
