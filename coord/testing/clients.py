@@ -12,13 +12,14 @@ import msgspec
 
 from coord.client import ops
 from coord.client.core import ClientCore
+from coord.client.reads import LEADER
 from coord.client.settings import Settings
 from coord.client.watches import HeldWatch, Receipt
 from coord.codec import client_frames
 from coord.errors import CoordError, HistoryCompacted, MaybeDone, Unavailable
 from coord.frames import WatchCreate, WriteFrame
 from coord.model import Event
-from coord.requests import Reply
+from coord.requests import Reply, TransferLeader
 from coord.testing.faults import Swarm
 from coord.testing.history import Call, History
 from coord.testing.schedule import Alarm, Schedule
@@ -181,7 +182,8 @@ class SimClient:
                 self._calls_of.setdefault(_encoder.encode(wish.op), []).append(call)
                 self._core.write(wish.op, ops.size_bytes(wish.op), deadline_ms, waiter)
             else:
-                self._core.read(wish.op, wish.serializable, "", deadline_ms, waiter)
+                pinned = LEADER if isinstance(wish.op, TransferLeader) else ""
+                self._core.read(wish.op, serializable, pinned, deadline_ms, waiter)
         except Unavailable as error:
             waiter.set_exception(error)
         self._wake()

@@ -188,7 +188,7 @@ class Workload:
         return WriteWish(Compact(max(1, self.revision - back)))
 
     def _transfer(self) -> Wish:
-        return ReadWish(TransferLeader(0))
+        return ReadWish(TransferLeader(0), serializable=True)
 
     # --- leases -----------------------------------------------------------------------------
 
