@@ -47,9 +47,8 @@ class Replay:
             self._at -= 1
 
     def _undo_one(self, row: Undo) -> None:
-        before = row.before if type(row.before) is KeyValue else None
-        key = row.before if type(row.before) is bytes else row.before.key  # type: ignore[union-attr]
-        assert type(key) is bytes
+        before = row.before if isinstance(row.before, KeyValue) else None
+        key = row.before.key if isinstance(row.before, KeyValue) else row.before
         is_delete = bool(row.what & UNDO_DELETE)
         kv = self._older.get(key) or self._latest.get(key)
         if kv is None and is_delete:

@@ -205,9 +205,9 @@ def _key_sizes(rows: list[KeyValue]) -> list[int]:
 
 
 def _undo_sizes(rows: list[Undo | bytes]) -> list[int]:
-    return [len(row) if type(row) is bytes else _undo_size(row) for row in rows]  # type: ignore[arg-type]
+    return [len(row) if isinstance(row, bytes) else _undo_size(row) for row in rows]
 
 
 def _undo_size(row: Undo) -> int:
     before = row.before
-    return len(before.key) + len(before.value) if type(before) is KeyValue else len(before)  # type: ignore[arg-type]
+    return len(before) if isinstance(before, bytes) else len(before.key) + len(before.value)
