@@ -25,6 +25,10 @@ from workers.wire import (
 )
 
 
+class AppNotLoaded(Exception):
+    """A child could not import the application; it said why on standard error."""
+
+
 class Slot:
     """Room for one running job of the application at `app` (package.module:attribute)."""
 
@@ -39,6 +43,27 @@ class Slot:
             return None
         return self._process.pid
 
+    async def start(self) -> None:
+        """Start the child, unless it lives, and wait until it has imported the application.
+
+        Raises:
+            AppNotLoaded: it ended before; no job is to blame.
+        """
+        if self.pid is not None:
+            return
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "workers.child", str(os.getpid()), self._app,
+            stdin=PIPE, stdout=PIPE,
+        )  # fmt: skip
+        try:
+            message = await _receive(self._process)
+        except asyncio.IncompleteReadError:
+            raise AppNotLoaded(f"{self._app}: {await self._autopsy()}") from None
+        except BaseException:
+            await self.stop()
+            raise
+        assert isinstance(message, Loaded), message
+
     async def run(self, run: Run, on_report: Callable[[Report], None]) -> Outcome:
         """Run one job in the child.
 
@@ -46,16 +71,22 @@ class Slot:
 
         Returns:
             How it ended; a child that died in the middle is a failed attempt.
+
+        Raises:
+            AppNotLoaded: the child was to be started anew, and could not be; nothing was run.
         """
+        await self.start()
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
         try:
-            process = await self._living()
-            assert process.stdin is not None
             process.stdin.write(pack(run))
             while True:
                 message = await _receive(process)
                 if isinstance(message, Report):
                     on_report(message)
-                elif not isinstance(message, Loaded):
+                else:
+                    assert not isinstance(message, Loaded)
                     return message
         except (asyncio.IncompleteReadError, ConnectionError):
             return Failed(await self._autopsy())
@@ -72,23 +103,13 @@ class Slot:
             process.kill()
         await process.wait()
 
-    async def _living(self) -> Process:
-        """Return the child, a new one if there is none or it died when it had nothing to do."""
-        if self._process is not None and self.pid is not None:
-            return self._process
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "workers.child", str(os.getpid()), self._app,
-            stdin=PIPE, stdout=PIPE,
-        )  # fmt: skip
-        return self._process
-
     async def _autopsy(self) -> str:
         process, self._process = self._process, None
         assert process is not None
         code = await process.wait()
         if code < 0:
             return f"child process killed by {_signal_name(-code)}"
-        return f"child process exited with code {code} in the middle of the job"
+        return f"child process exited with code {code}"
 
 
 def _signal_name(number: int) -> str:

@@ -42,12 +42,23 @@ class Worker:
 
         With the cluster out of reach nothing can be handed back: it returns all the same, and
         the jobs go back in line when the session's time to live has passed.
+
+        Raises:
+            AppNotLoaded: the application cannot be imported; no job was taken for that.
         """
         try:
+            await self._load()
             while not self._stopping.is_set():
                 await self._work_one_shift()
         finally:
             await asyncio.gather(*(slot.stop() for slot in self._slots))
+
+    async def _load(self) -> None:
+        """Let every child import the application before anything is taken."""
+        starts = (slot.start() for slot in self._slots)
+        for failure in await asyncio.gather(*starts, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _work_one_shift(self) -> None:
         settings = self._settings

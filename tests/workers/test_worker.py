@@ -3,14 +3,16 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from coord.errors import MaybeDone
 from coord.limits import VALUE_BYTES_MAX
+from coord.requests import Compare, Put, TxnOp, TxnReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.consumer import Consumer
 from recipes.mirror import Mirror
@@ -19,6 +21,7 @@ from recipes.queue import Counts, Done, Queue
 from workers.jobs import Job
 from workers.policy import RetryPolicy
 from workers.settings import WorkerSettings
+from workers.slot import AppNotLoaded
 from workers.worker import Worker
 
 pytestmark = pytest.mark.integration
@@ -104,6 +107,19 @@ async def test_a_job_whose_result_is_too_large_is_buried_and_harms_no_worker(app
 
 
 @in_loop
+async def test_a_worker_whose_application_cannot_be_imported_takes_no_job() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/")
+    await queue.put(Job("double", {"number": 1}).encode())
+    worker = Worker(client, WorkerSettings("w", "q/", "no.such:registry", slots=2))
+    with pytest.raises(AppNotLoaded):
+        await worker.run()
+    (waiting,) = (await client.get("q/ready/", prefix=True)).kvs
+    assert waiting.claims == 0
+    assert worker.pids == ()
+
+
+@in_loop
 async def test_an_item_that_is_no_job_is_buried_at_once(app: str) -> None:
     client = LocalCluster().client()
     await Queue(client, "q/").put("not a job")
@@ -146,13 +162,14 @@ async def test_a_worker_that_lost_its_session_starts_over_with_a_new_one(app: st
     cluster = LocalCluster()
     client = cluster.client()
     queue = Queue(client, "q/")
+    await queue.put(Job("double", {"number": 1}).encode())
     async with working(client, app) as worker:
-        await settle()
+        await until(client, done=1)
         for session in cluster.sessions:
             await client.revoke(session.lease)
         cluster.notice_lost_sessions()
         await queue.put(Job("double", {"number": 1}).encode())
-        await until(client, done=1)
+        await until(client, done=2)
         assert worker.tally.sessions_lost == 1
 
 
@@ -203,13 +220,34 @@ async def test_a_worker_that_stood_still_too_long_cannot_complete_what_another_h
     assert worker.tally.completed == 0
 
 
+class LosesAnOutcome(LocalClient):
+    """Loses the answer to the first completion, not the completion."""
+
+    lost = False
+
+    async def txn(
+        self,
+        compare: Iterable[Compare] = (),
+        success: Iterable[TxnOp] = (),
+        failure: Iterable[TxnOp] = (),
+    ) -> TxnReply:
+        steps = tuple(success)
+        reply = await super().txn(compare, steps, failure)
+        completes = any(isinstance(op, Put) and b"/done/" in op.key for op in steps)
+        if completes and not self.lost:
+            self.lost = True
+            raise MaybeDone
+        return reply
+
+
 @in_loop
-async def test_an_outcome_is_recorded_though_its_first_answer_was_lost(app: str) -> None:
+async def test_a_completion_whose_answer_was_lost_counts_once_and_is_not_stale(app: str) -> None:
     cluster = LocalCluster()
-    client, workers_client = cluster.client(), cluster.client()
+    client, workers_client = cluster.client(), LosesAnOutcome(cluster)
+    await Queue(client, "q/").put(Job("double", {"number": 1}).encode())
     async with working(workers_client, app) as worker:
-        await settle()
-        workers_client.lose_answers()
-        await Queue(client, "q/").put(Job("double", {"number": 1}).encode())
         await until(client, done=1)
-        assert worker.tally.stale == 0
+        while not worker.tally.completed:
+            await settle()
+    assert workers_client.lost
+    assert (worker.tally.completed, worker.tally.stale) == (1, 0)
