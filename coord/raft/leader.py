@@ -106,7 +106,7 @@ class Leader(Behaviour):
     # --- proposals -------------------------------------------------------------------------
 
     def on_propose(self, event: Propose) -> None:
-        """Append the payloads, unless handing over or too much is uncommitted."""
+        """Append the payloads, unless leaving, handing over, or too much is uncommitted."""
         state = self._state
         size_bytes = sum([len(payload) for payload in event.payloads])
         waiting_bytes = self._uncommitted_bytes
@@ -114,7 +114,9 @@ class Leader(Behaviour):
         is_full = (
             waiting_bytes and waiting_bytes + size_bytes > state.settings.uncommitted_bytes_max
         )
-        if is_full or self.transferee or not event.payloads:
+        # One that is leaving steps down soon; what it appends now might be lost with it.
+        is_leaving = not is_voter(state.members.current, state.node)
+        if is_full or is_leaving or self.transferee or not event.payloads:
             state.proposed = REFUSED
             return
         self._append(EntryKind.NORMAL, event.payloads)
@@ -263,6 +265,9 @@ class Leader(Behaviour):
         self._advance_reads()
 
     def _on_read_index(self, message: ReadIndex) -> None:
+        if message.sender not in self._replication.followers:
+            self._state.refused += 1
+            return
         self._reads.add(message.sender, message.context)
         self._advance_reads()
 

@@ -268,6 +268,7 @@ def test_a_removed_leader_does_not_count_itself_and_steps_down_when_it_is_commit
     lone.receive(AppendReply, 1, 2, sender=2)
     assert lone.core.commit == 1  # itself and 2 would be a majority of the old three
     assert lone.core.is_leader
+    assert propose(lone, b"late") == 0
     effects = lone.receive(AppendReply, 1, 2, sender=3)
     assert [entry.index for entry in effects.committed] == [2]
     assert lone.core.role is Role.FOLLOWER

@@ -120,6 +120,12 @@ def test_a_peers_question_is_answered_to_the_peer_under_its_context() -> None:
     assert replies == [ReadIndexReply(CLUSTER, 3, 1, 1, 99, 1)]
 
 
+def test_a_stranger_is_told_nothing() -> None:
+    lone = settled()
+    assert lone.receive(ReadIndex, 5, sender=9).messages == ()
+    assert lone.core.refused == 1
+
+
 def test_a_learner_may_ask() -> None:
     lone = LoneCore((1,), learners=(4,))
     lone.lead()
