@@ -244,3 +244,18 @@ def test_a_new_cluster_begins_with_what_was_saved(
 
 def found_keys(coord: Coord) -> int:
     return int(coord("get", "", "--prefix", "--count-only").stdout)
+
+
+def test_a_command_can_be_run_beside_a_cluster_of_its_own() -> None:
+    script = (
+        "import coord; c = coord.connect(); c.put('a', 'b'); print(c.get('a').count); c.close()"
+    )
+    beside = [sys.executable, "-m", "coord.testing.with_cluster", "--nodes", "1", "--"]
+    done = subprocess.run(
+        [*beside, sys.executable, "-c", f"{script}; raise SystemExit(7)"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (7, "1\n")
