@@ -36,20 +36,21 @@ format: $(VENV)/.stamp ## let ruff format and fix what it can
 sim: $(VENV)/.stamp ## SEEDS simulated clusters under faults
 	$(BIN)/python -m coord.testing.sim --seeds $(SEEDS)
 
-bench: $(VENV)/.stamp ## throughput and latency of a local three-node cluster
-	$(BIN)/coord bench run
+bench: $(VENV)/.stamp ## rate and latency of a local three-node cluster
+	$(BIN)/python -m tests.bench.coord_only
 
-bench-etcd: $(VENV)/.stamp ## the same load against etcd on this machine
-	$(BIN)/coord bench etcd
+bench-etcd: $(VENV)/.stamp ## the same loads on etcd and coord in turns, with the floors to meet
+	$(BIN)/python -m tests.bench.compare_etcd
 
-bench-memory: $(VENV)/.stamp ## memory per key
-	$(BIN)/coord bench memory
+bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
+	$(BIN)/python -m tests.bench.memory_restart
 
-bench-scale: $(VENV)/.stamp ## how throughput moves with clients and value size
-	$(BIN)/coord bench scale
+bench-scale: $(VENV)/.stamp ## puts at several sizes of store and cluster
+	$(BIN)/python -m tests.bench.scale
 
-bench-profile: $(VENV)/.stamp ## where the time goes
-	$(BIN)/coord bench profile
+bench-profile: $(VENV)/.stamp ## a put's microseconds in leader, follower and client, by stage
+	for who in leader follower client; do \
+		$(BIN)/python -m tests.bench.profile_leader --who $$who || exit 1; done
 
 chaos: $(VENV)/.stamp ## real processes killed, stopped and cut off for SECONDS, history checked
 	$(BIN)/python -m coord.testing.chaos --seconds $(SECONDS)
@@ -57,8 +58,9 @@ chaos: $(VENV)/.stamp ## real processes killed, stopped and cut off for SECONDS,
 fuzz: $(VENV)/.stamp ## hypothesis with many more examples
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -m "slow or not slow" -k "fuzz or property or random"
 
-examples: $(VENV)/.stamp ## run every example
-	@set -e; for file in $(wildcard examples/*.py); do echo "== $$file"; timeout 120 $(BIN)/python $$file; done
+examples: $(VENV)/.stamp ## run every example, beside a cluster of its own
+	@$(BIN)/python -m coord.testing.with_cluster --nodes 1 -- sh -ec \
+	    'for file in examples/*.py; do echo "== $$file"; timeout 120 $(BIN)/python $$file; done'
 
 wheel: $(VENV)/.stamp ## build the wheel and check what is in it
 	$(BIN)/python .ci/check_wheel.py

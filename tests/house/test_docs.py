@@ -91,3 +91,14 @@ def test_every_link_between_pages_leads_somewhere(project_files: list[str]) -> N
         if not (ROOT / path).parent.joinpath(target).exists()
     ]
     assert dead == []
+
+
+def test_the_readme_opens_with_a_program_that_is_run() -> None:
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("```python\n")[1].split("```")[0]
+    example = (ROOT / "examples" / "01_put_get.py").read_text()
+    assert example.endswith(f"\n{shown}")
+
+
+def test_the_readme_fits_on_a_few_screens() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
