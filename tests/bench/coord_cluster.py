@@ -38,7 +38,7 @@ class CoordCluster:
         """Start every member and wait until the cluster serves.
 
         Raises:
-            RuntimeError: it does not serve in time; see up.log in the folder.
+            RuntimeError: it does not serve in time; with what it said.
         """
         with (self._folder / "up.log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
@@ -46,7 +46,8 @@ class CoordCluster:
         while not self._ready_file.exists():
             if self._process.poll() is not None or time.monotonic() > end_s:
                 self.stop()
-                raise RuntimeError(f"coord does not serve; see {self._folder}/up.log")
+                said = (self._folder / "up.log").read_text()[-2000:]
+                raise RuntimeError(f"coord does not serve:\n{said}")
             select_nothing(0.05)
         self.refresh()
 

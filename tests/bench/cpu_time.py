@@ -16,6 +16,15 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total_ticks / _TICKS_PER_S
 
 
+def thread_seconds(pid: int) -> dict[int, float]:
+    """Return the processor time of each thread of a process; the main one's id is `pid`."""
+    used = {}
+    for entry in Path(f"/proc/{pid}/task").iterdir():
+        fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        used[int(entry.name)] = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return used
+
+
 def resident_bytes(pid: int) -> int:
     """Return how much memory a process holds now."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
@@ -23,7 +32,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def children(pid: int, name: str) -> list[int]:
-    """Return the children of a process that run a program of this name."""
+    """Return the children of a process that run a program whose name starts like this."""
     found: list[int] = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -33,7 +42,7 @@ def children(pid: int, name: str) -> list[int]:
             runs = (entry / "comm").read_text().strip()
         except OSError:
             continue  # it ended while we looked
-        if parent == pid and runs == name:
+        if parent == pid and runs.startswith(name):
             found.append(int(entry.name))
     return found
 
