@@ -39,19 +39,31 @@ class Promises:
 
     def hold(self, message: Message, ticket: int) -> None:
         """Keep `message` until `ticket` is durable, in place of an older one that says less."""
-        for place, (other_ticket, other) in enumerate(self._waiting):
+        if isinstance(message, AppendReply) and not message.rejected:
+            self._hold_acknowledgement(message, ticket)
+            return
+        for place, (_, other) in enumerate(self._waiting):
             if type(other) is not type(message) or other.to != message.to:
                 continue
-            if isinstance(message, AppendReply) and isinstance(other, AppendReply):
-                if message.rejected != other.rejected:
-                    continue
-                if not message.rejected:
-                    if other_ticket != ticket:
-                        continue
-                    if other.term == message.term and other.match > message.match:
-                        return  # a repeated, older append: what waits says more
+            if isinstance(other, AppendReply) and not other.rejected:
+                continue
             self._waiting[place] = (ticket, message)
             return
+        self._waiting.append((ticket, message))
+
+    def _hold_acknowledgement(self, message: AppendReply, ticket: int) -> None:
+        # From the newest on: one of the same ticket, if any, is at the end.
+        for place in range(len(self._waiting) - 1, -1, -1):
+            other_ticket, other = self._waiting[place]
+            if other_ticket < ticket:
+                break
+            if type(other) is not AppendReply or other.rejected or other.to != message.to:
+                continue
+            if other_ticket == ticket:
+                # A repeated, older append of the same leader says less than what waits.
+                if other.term != message.term or other.match <= message.match:
+                    self._waiting[place] = (ticket, message)
+                return
         self._waiting.append((ticket, message))
 
     def end_write(self, ticket: int, term: int) -> list[Message]:
