@@ -11,9 +11,9 @@ import msgspec
 from coord.client import ops
 from coord.errors import ErrorCode, MaybeDone, Refused
 from coord.model import KeyValue
-from coord.requests import TxnOp
+from coord.requests import ClaimReply, TxnOp
 from recipes.errors import SessionLost, StaleClaim, session_ends
-from recipes.port import KeptLease, KeyStore, next_batch, only
+from recipes.port import Gate, KeptLease, KeyStore, next_batch, only
 from recipes.queue import Claimed, Done, Queue
 from recipes.waiting import while_kept
 
@@ -24,9 +24,12 @@ class Consumer:
     """Takes items for one worker, under its session.
 
     A name belongs to one living consumer at a time. One coroutine takes; any number complete.
+    With a gate nothing is taken while that is shut; it is part of each claim's transaction.
     """
 
-    def __init__(self, queue: Queue, session: KeptLease, name: str) -> None:
+    def __init__(
+        self, queue: Queue, session: KeptLease, name: str, gate: Gate | None = None
+    ) -> None:
         if not name or "/" in name:
             raise ValueError(f"consumer name {name!r}; not empty and without a slash")
         self._queue = queue
@@ -35,6 +38,8 @@ class Consumer:
         self.name = name
         self._target = queue.held + name.encode() + b"/"
         self._holding: dict[bytes, Claimed] = {}
+        self._gate = gate
+        self._shut = False
         self._empty_at = 0
         self._in_doubt = False
 
@@ -53,7 +58,10 @@ class Consumer:
             taken = await self.try_take(limit)
             if taken:
                 return taken
-            await while_kept(self._session, self._arrival())
+            if self._gate is not None and self._shut:
+                await while_kept(self._session, _opening(self._gate))
+            else:
+                await while_kept(self._session, self._arrival())
 
     async def try_take(self, limit: int = 1) -> list[Claimed]:
         """Take up to `limit` items that are ready now; an empty list when there are none.
@@ -152,9 +160,7 @@ class Consumer:
         while True:
             try:
                 with session_ends():
-                    reply = await self._client.claim(
-                        self._queue.ready, self._target, self._session.lease, limit
-                    )
+                    reply = await self._ask(limit)
                 break
             except MaybeDone:
                 self._in_doubt = True
@@ -168,6 +174,21 @@ class Consumer:
             fresh += await self._unnoticed()
             self._in_doubt = False
         return fresh
+
+    async def _ask(self, limit: int) -> ClaimReply:
+        """Claim, unless the gate is shut."""
+        source, target, lease = self._queue.ready, self._target, self._session.lease
+        if self._gate is None:
+            return await self._client.claim(source, target, lease, limit)
+        reply = await self._client.txn(
+            compare=[self._gate.guard()], success=[ops.claim(source, target, lease, limit)]
+        )
+        self._shut = not reply.succeeded
+        if self._shut:
+            return ClaimReply(reply.revision)
+        claimed = reply.replies[0]
+        assert isinstance(claimed, ClaimReply)
+        return claimed
 
     async def _unnoticed(self) -> list[Claimed]:
         """Find what hangs on our lease, under our name, by a claim whose answer was lost."""
@@ -214,3 +235,7 @@ class Consumer:
         reply = await self._client.txn(compare=[item.guard()], success=[note, *steps])
         self._holding.pop(item.key, None)
         return reply.succeeded
+
+
+async def _opening(gate: Gate) -> None:
+    await gate.wait()

@@ -19,7 +19,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import ErrorCode, Refused
 from coord.model import Event, EventKind
-from coord.requests import RangeReply
+from coord.requests import Compare, RangeReply
 from recipes.port import KeyStore, next_batch, only
 
 
@@ -72,6 +72,10 @@ class SizeGate:
         self._name = ops.key_bytes(name)
         self._declared = self._name + b"/declared"
         self._latch = self._name + b"/open"
+
+    def guard(self) -> Compare:
+        """Return the condition that makes a transaction fail while this gate is shut."""
+        return ops.exists(self._latch)
 
     async def declare(self) -> None:
         """Leave word in the store what this gate waits for and since when; the first word stays."""

@@ -99,6 +99,18 @@ class KeyStore(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """A condition that holds something back until it is true."""
+
+    def guard(self) -> Compare:
+        """Return the condition that makes a transaction fail while the gate is shut."""
+        ...
+
+    async def wait(self) -> object:
+        """Return when the gate is open."""
+        ...
+
+
 class SessionStore(KeyStore, Protocol):
     """A KeyStore that also makes sessions."""
 

@@ -11,7 +11,7 @@ processing with more than one consumer, or after an item came back.
 Cost: put 1, take 1 (waiting is a watch, not a question repeated), complete 1, fail 1.
 
 Keys, under the queue's prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT.
-An ID is 20 hexadecimal digits, in order of arrival.
+An ID is 20 hexadecimal digits, in order of arrival; with a "!" before them for those put first.
 """
 
 from collections.abc import Iterable
@@ -23,6 +23,9 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.requests import Compare, Put, PutReply, TxnOp
 from recipes.port import KeyStore
+
+FIRST = b"!"
+"""Sorts before every digit."""
 
 
 @frozen
@@ -105,13 +108,17 @@ class Queue:
         """Return the prefix of one item's failed attempts, the cause of each: tries/ID/ATTEMPT."""
         return self.prefix + b"tries/" + item.encode() + b"/"
 
-    def putting(self, body: Text) -> Put:
-        """Return the operation that appends an item, for use in a transaction of yours."""
-        return ops.put(self.ready, body, sequence=True)
+    def putting(self, body: Text, *, first: bool = False) -> Put:
+        """Return the operation that appends an item, for use in a transaction of yours.
 
-    async def put(self, body: Text) -> str:
-        """Append an item and return its id."""
-        reply = await self.client.put(self.ready, body, sequence=True)
+        With `first`, the item goes before all that were not put so, behind those that were.
+        """
+        return ops.put(self.ready + (FIRST if first else b""), body, sequence=True)
+
+    async def put(self, body: Text, *, first: bool = False) -> str:
+        """Append an item and return its id; with `first`, before all that were not put so."""
+        put = self.putting(body, first=first)
+        reply = await self.client.put(put.key, put.value, sequence=True)
         return reply.key.removeprefix(self.ready).decode()
 
     async def put_all(self, bodies: Iterable[Text]) -> list[str]:
