@@ -17,6 +17,7 @@ from coord.raft.messages import (
     Entry,
     EntryKind,
     HardState,
+    Membership,
     Message,
     Propose,
     Proposed,
@@ -300,7 +301,7 @@ class State:
         self._standing_told = standing
         return Standing(self.role, NodeId(self.leader), Term(self.term))
 
-    def _news_of_members(self) -> Any:
+    def _news_of_members(self) -> Membership | None:
         members = self.members.current
         if members is self._members_told:
             return None
