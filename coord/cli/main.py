@@ -82,6 +82,9 @@ class CommandLine(click.Group):
         except CoordError as error:
             _complain(str(error))
             sys.exit(exit_code(error))
+        except OSError as error:
+            _complain(str(error))
+            sys.exit(ExitCode.NOT_DONE)
         sys.exit(result if isinstance(result, int) else ExitCode.OK)
 
 

@@ -105,11 +105,15 @@ class _Cluster:
         for plan in self._plans:
             await self._processes.start(plan)
         following = asyncio.create_task(self._follow_leader())
+        asked = asyncio.create_task(self._ending.wait())
         try:
-            await self._ending.wait()
+            await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()  # it never ends by itself: this raises what went wrong
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            for task in (following, asked):
+                task.cancel()
+            await asyncio.gather(following, asked, return_exceptions=True)
             await self._processes.stop()
             if self._ready_file is not None:
                 self._ready_file.unlink(missing_ok=True)
@@ -146,23 +150,32 @@ class _Cluster:
             return
         nodes = [(plan, self._processes.pid(plan.name)) for plan in self._plans]
         text = ready_text(nodes, self._leader)
-        if text != self._written:
+        if text == self._written:
+            return
+        try:
             write_ready_file(self._ready_file, text)
-            self._written = text
+        except OSError as error:
+            # Whoever waits for the file would wait forever.
+            click.echo(f"coord: ready file: {error}", err=True)
+            self._fail()
+        self._written = text
 
     def _node_died(self, plan: NodePlan, status: int) -> None:
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
         click.echo(f"coord: {plan.name} ended by itself: {how}", err=True)
         if not self._leader or (not self._processes.running_count and not self._restart):
             # Before the first leader a death is a fault of the set-up: a port, a damaged folder.
-            self._failed = True
-            self._ending.set()
+            self._fail()
             return
         self._write_ready_file()
         if self._restart:
             task = asyncio.create_task(self._start_again(plan))
             self._restarts.add(task)
             task.add_done_callback(self._restarts.discard)
+
+    def _fail(self) -> None:
+        self._failed = True
+        self._ending.set()
 
     async def _start_again(self, plan: NodePlan) -> None:
         await asyncio.sleep(RESTART_S)

@@ -189,6 +189,32 @@ def test_up_refuses_ports_that_are_taken(tmp_path: Path, cluster: LocalProcesses
     assert result.stderr.count("\n") == 1
 
 
+def test_up_ends_when_it_cannot_write_its_ready_file(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    result = Coord("")(
+        *("up", "--nodes", "1", "--data-dir", str(tmp_path / "data"), "--log-level", "error"),
+        *("--base-port", str(free_base_port(1)), "--ready-file", str(in_the_way / "ready")),
+    )
+    assert result.returncode == 1
+    assert "Not a directory" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_node_that_cannot_start_ends_the_whole_cluster(tmp_path: Path) -> None:
+    log = tmp_path / "data" / "n1"
+    log.mkdir(parents=True)
+    (log / "identity").write_text("not one")
+    result = Coord("")(
+        *("up", "--nodes", "1", "--data-dir", str(tmp_path / "data")),
+        *("--base-port", str(free_base_port(1))),
+    )
+    assert result.returncode == 1
+    assert "identity" in result.stderr
+    assert "n1 ended by itself: exit code 1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_node_ends_cleanly_on_term(tmp_path: Path) -> None:
     base_port = free_base_port(1)
     peer, client = (f"tcp://127.0.0.1:{base_port + kind}" for kind in (11, 12))
