@@ -37,7 +37,7 @@ WATCH_WINDOW_BYTES = 8 * MIB  # sent and not yet consumed, per connection; then 
 WATCH_BATCH_REVISIONS_MAX = 1000  # catch-up reads at most this many revisions at a time
 WATCH_BATCH_BYTES_MAX = 1 * MIB
 WATCH_SILENCE_MS = 30_000  # a client with watches that says nothing for so long is let go
-WATCH_PROGRESS_MS = 10_000  # an idle watch learns the revision it is complete up to
+WATCH_PROGRESS_MS = 1_000  # an idle watch learns the revision it is complete up to
 
 # --- history ----------------------------------------------------------------------------------
 HISTORY_REVISIONS = 100_000  # kept behind the newest by automatic compaction; 0 keeps all

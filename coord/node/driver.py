@@ -208,14 +208,20 @@ class Node:
     def _hear_storage(self) -> None:
         for completion in self._storage.poll():
             if isinstance(completion, SnapshotSaved):
-                self._saving.saved(completion)
-                self._consensus.step(SnapshotAvailable(completion.meta, completion.size_bytes))
-                fields = {"index": completion.meta.index, "size_bytes": completion.size_bytes}
-                self._report("snapshot saved", fields)
+                self._hear_saved(completion)
             else:
                 self._consensus.step(completion)
                 if isinstance(completion, SnapshotInstalled) and completion.accepted:
                     self._load_installed(completion.meta)
+
+    def _hear_saved(self, saved: SnapshotSaved) -> None:
+        self._saving.saved(saved)
+        if saved.size_bytes == 0:
+            self._report("snapshot not saved", {"index": saved.meta.index})
+            return
+        self._consensus.step(SnapshotAvailable(saved.meta, saved.size_bytes))
+        fields = {"index": saved.meta.index, "size_bytes": saved.size_bytes}
+        self._report("snapshot saved", fields)
 
     def _load_installed(self, meta: SnapshotMeta) -> None:
         self._saving.abandon()

@@ -6,7 +6,6 @@ from hashlib import blake2b
 
 import attrs
 
-from coord import limits
 from coord.ids import LogIndex
 from coord.node.reads import WaitingRead
 from coord.requests import HashReply
@@ -46,7 +45,7 @@ class Hashing:
         if last is not None and last.reply == reply:
             self._jobs.append(_Job(read, reply, iter(())))  # shares the digest before it
         else:
-            self._jobs.append(_Job(read, reply, store.snapshot(limits.SNAPSHOT_CHUNK_BYTES)))
+            self._jobs.append(_Job(read, reply, store.snapshot()))
         return True
 
     def go_on(self) -> tuple[WaitingRead, HashReply] | None:

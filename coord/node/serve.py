@@ -111,7 +111,8 @@ def serve(config: NodeConfig, on_ready: Callable[[], None] | None = None) -> int
     Raises:
         TransportError: an address is taken or wrong.
         Corruption: the data directory is damaged; says where.
-        Misuse: the data directory belongs to another member, or is in use.
+        Misuse: the data directory belongs to another member.
+        Unavailable: another process uses the data directory.
     """
     assert __debug__, "coord relies on its assertions; do not run it under python -O"
     raise_file_limit()
