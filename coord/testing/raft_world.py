@@ -183,14 +183,16 @@ class RaftProcess:
 class RaftWorld:
     """A few cores, a network, a plan of faults."""
 
-    def __init__(self, seed: int, swarm: Swarm, trace: Trace | None = None) -> None:
+    def __init__(
+        self, seed: int, swarm: Swarm, trace: Trace | None = None, pace: Pace | None = None
+    ) -> None:
         self.schedule = Schedule(seed, trace)
         self.swarm = swarm
         self.checks = RaftChecks(range(1, swarm.nodes + 1))
         luck = self.schedule.stream("network")
         self.network = MemoryNetwork(self.schedule, luck, weather_of(swarm))
         self._luck = self.schedule.stream("load")
-        pace_of_core = draw_pace(self._luck)
+        pace_of_core = pace or draw_pace(self._luck)
         self.hosts: list[Host[RaftProcess, PlainMachine]] = []
         for number in range(1, swarm.nodes + 1):
             machine = PlainMachine(
@@ -200,7 +202,7 @@ class RaftWorld:
             def build(ports: Ports, number: int = number) -> RaftProcess:
                 return RaftProcess(number, swarm.nodes, ports, self.checks, pace_of_core)
 
-            pace = swarm.drift[number - 1] if swarm.drift else 1.0
+            clock_pace = swarm.drift[number - 1] if swarm.drift else 1.0
             self.hosts.append(
                 Host(
                     number,
@@ -208,7 +210,7 @@ class RaftWorld:
                     self.network,
                     self.checks,
                     machine,
-                    pace,
+                    clock_pace,
                     build,
                     self._observe,
                 )

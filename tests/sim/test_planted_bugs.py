@@ -12,7 +12,9 @@ import pytest
 import coord.client.packets
 import coord.node.reads
 import coord.node.streams
+import coord.raft.leader
 import coord.raft.promises
+import coord.raft.quorum
 import coord.raft.reads
 import coord.raft.state
 import coord.store.leases
@@ -124,6 +126,27 @@ def test_a_watch_that_skips_a_revision_when_it_falls_behind_is_noticed(
 
     monkeypatch.setattr(streams, "_fall_behind", skip)
     assert "reliable" in _first_failure(run_seed, 20)
+
+
+def test_commit_by_counting_entries_of_older_terms_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Figure 8 of the paper."""
+
+    def maybe_commit(self: coord.raft.leader.Leader) -> bool:
+        state = self._state
+        log = state.log
+        index = coord.raft.quorum.commit_index(state.members.current, self._matches)
+        if index > log.commit:
+            self._uncommitted_bytes -= log.payload_bytes(log.commit + 1, index)
+            log.commit_to(index)
+            self._replication.send_commit()
+            self._advance_reads()
+        return True
+
+    monkeypatch.setattr(coord.raft.leader.Leader, "_maybe_commit", maybe_commit)
+    failure = _first_failure(lambda seed: run_raft_seed(seed, trickle=True), 100)
+    assert "leader completeness" in failure or "has committed" in failure
 
 
 @pytest.mark.slow

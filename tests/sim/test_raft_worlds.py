@@ -12,3 +12,8 @@ def test_thirty_rough_seeds_keep_every_rule_of_raft() -> None:
     for outcome in outcomes:
         totals.update(outcome.counts)
     assert all(totals.values()), totals
+
+
+def test_leaders_that_go_with_their_entries_half_way_out_lose_nothing_committed() -> None:
+    failures = [run_raft_seed(seed, trickle=True).failure for seed in range(15)]
+    assert not any(failures), failures
