@@ -55,8 +55,9 @@ bench-profile: $(VENV)/.stamp ## a put's microseconds in leader, follower and cl
 chaos: $(VENV)/.stamp ## real processes killed, stopped and cut off for SECONDS, history checked
 	$(BIN)/python -m coord.testing.chaos --seconds $(SECONDS)
 
-fuzz: $(VENV)/.stamp ## hypothesis with many more examples
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -m "slow or not slow" -k "fuzz or property or random"
+fuzz: $(VENV)/.stamp ## every decoder fed damaged bytes for SECONDS, then longer property searches
+	$(BIN)/python tests/fuzz/fuzz_decoders.py --seconds $(SECONDS)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -q -m hypothesis --timeout 1200
 
 examples: $(VENV)/.stamp ## run every example, beside a cluster of its own
 	@$(BIN)/python -m coord.testing.with_cluster --nodes 1 -- sh -ec \

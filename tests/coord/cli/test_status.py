@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from coord.errors import ErrorCode, error_from
 from coord.requests import MemberStatus, StatusReply, TransferReply
 
@@ -90,3 +92,24 @@ def test_an_unknown_member_is_misuse_and_the_known_ones_are_named(coord_command:
 def test_a_member_may_be_named_by_its_id(coord_command: Any) -> None:
     coord_command("transfer-leader", "2", status=REPLY, transfer_leader=TransferReply(2))
     assert coord_command.client.calls[-1] == ("transfer_leader", (2,), {})
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["status", "extra"], "unexpected extra argument"),
+        (["status", "-w", "xml"], "'xml' is not one of"),
+        (["transfer-leader", "n1", "n2"], "unexpected extra argument"),
+        (["transfer-leader", "--nonsense"], "No such option"),
+        (["version", "extra"], "unexpected extra argument"),
+        (["version", "-w", "xml"], "'xml' is not one of"),
+    ],
+)
+def test_bad_input_is_misuse_told_in_one_line(
+    coord_command: Any, args: list[str], said: str
+) -> None:
+    result = coord_command(*args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert coord_command.client.calls == []
