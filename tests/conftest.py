@@ -7,6 +7,6 @@ import os
 
 from hypothesis import settings
 
-settings.register_profile("brief", deadline=None)
+settings.register_profile("short", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=3000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "brief"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
