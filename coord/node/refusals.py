@@ -40,6 +40,7 @@ class _LooseReadFrame(msgspec.Struct, frozen=True, array_like=True, tag=3):
 _loose_frames: Codec[_LooseWriteFrame | _LooseReadFrame] = Codec(_LooseWriteFrame | _LooseReadFrame)
 _write_ops: Codec[WriteOp] = Codec(WriteOp)
 _read_ops: Codec[ReadOp] = Codec(ReadOp)
+_anything: Codec[Any] = Codec(Any)
 
 
 def _over(what: str, size: int, most: int) -> str:
@@ -61,9 +62,20 @@ def explain_write(raw: bytes | memoryview) -> WriteOp:
     try:
         op = _write_ops.decode(raw)
     except ProtocolError as error:
-        return _explain_undecodable(msgspec.msgpack.decode(raw), str(error))
+        return _explain_undecodable(_untyped(raw), str(error))
     problem = _check(op)
     return op if problem is None else Invalid(problem.code, problem.detail)
+
+
+def _untyped(raw: bytes | memoryview) -> Any:
+    """Decode whatever is there; None for what is not even a value, such as text that is no UTF-8.
+
+    An operation's extent was found without looking inside, so nothing about its inside is sure.
+    """
+    try:
+        return _anything.decode(raw)
+    except (ProtocolError, TypeError):  # TypeError: a map with a key that cannot be one
+        return None
 
 
 def _explain_undecodable(untyped: Any, reason: str) -> Invalid:
@@ -144,7 +156,7 @@ def _explain_read(raw: memoryview) -> ReadOp | ErrorReply:
     try:
         return _read_ops.decode(raw)
     except ProtocolError as error:
-        found = _explain_undecodable(msgspec.msgpack.decode(raw), str(error))
+        found = _explain_undecodable(_untyped(raw), str(error))
         return ErrorReply(found.code, found.detail)
 
 
