@@ -31,6 +31,7 @@ from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 
 _TIMEOUTS_MS = (300.0, 1_000.0, 2_500.0)
 _WATCHES = 2
+_RESTARTS = 0.4  # how likely a client is closed once and another goes on for it
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -104,7 +105,7 @@ class SimClient:
         self.name = name
         self.idle_lanes = 0
         self.watches: list[WatchRecord] = []
-        self.resumed = 0
+        self.restarts = 0
         self._schedule = schedule
         self._luck: Random = schedule.stream(f"client {name}")
         self._history = history
@@ -112,7 +113,7 @@ class SimClient:
         self._dialer: MemoryDialer = network.dialer(name, self._wake)
         self._channels: dict[str, MemoryChannel] = {}
         self._timeout_ms = self._luck.choice(_TIMEOUTS_MS)
-        settings = Settings(
+        self._settings = Settings(
             endpoints=tuple(self._luck.sample(list(addresses), len(addresses))),
             timeout_ms=self._timeout_ms,
             read_from="any",
@@ -121,7 +122,7 @@ class SimClient:
             silence_ms=900.0,
             draw=self._luck.randint,
         )
-        self._core = ClientCore(settings, self)
+        self._core = ClientCore(self._settings, self)
         self._workload = Workload(name, swarm.keys, self._luck)
         self._turn_due = False
         self._tick: Alarm | None = None
@@ -140,7 +141,25 @@ class SimClient:
             self._think()
         for _ in range(_WATCHES):
             self._schedule.after(self._luck.uniform(0, 1_000), self._watch)
+        if self._luck.random() < _RESTARTS:
+            self._schedule.after(self._luck.uniform(500, self._swarm.fault_ms), self._restart)
         self._wake()
+
+    def _restart(self) -> None:
+        """Close the client in the middle of whatever it does, and go on with a new one."""
+        if self._stopping:
+            return
+        self.restarts += 1
+        self._schedule.note(f"{self.name} starts anew")
+        old, self._core = self._core, ClientCore(self._settings, self)
+        for record in self.watches:
+            record.cut_off = record.cut_off or record.compact_revision is None
+        old.close()
+        for address in list(self._channels):
+            self.close_channel(address)
+        self._core.start(self._schedule.now_ms)
+        for _ in range(_WATCHES):
+            self._watch()
 
     def stop_asking(self) -> None:
         """Let every lane end after what it waits for."""
@@ -227,13 +246,16 @@ class SimClient:
 
     def _consume_later(self, receipt: Receipt) -> None:
         delay_ms = self._luck.choice((0.0, 0.0, 5.0, 400.0))
+        core = self._core
 
         def consume() -> None:
-            self._core.consumed(receipt)
+            core.consumed(receipt)
 
         self._schedule.after(delay_ms, consume)
 
     def _watch_ended(self, record: WatchRecord, error: CoordError) -> None:
+        if record.cut_off:
+            return
         if not isinstance(error, HistoryCompacted):
             raise Violation(f"{self.name}: a watch ended with {error!r}")
         record.compact_revision = error.compact_revision

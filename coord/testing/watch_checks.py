@@ -40,6 +40,8 @@ class WatchRecord:
     """The newest revision anywhere when the watch was known to stand; None: never known to."""
     compact_revision: int | None = None
     """Set when it ended because it fell behind compaction."""
+    cut_off: bool = False
+    """Its application went away."""
 
     def told(self, events: tuple[Event, ...], revision: int) -> None:
         """Note one batch."""
@@ -47,7 +49,8 @@ class WatchRecord:
 
     def is_behind(self, revision: int) -> bool:
         """Whether it goes on and still owes the news up to `revision`."""
-        if self.compact_revision is not None or self.wish.start_revision > revision:
+        ended = self.compact_revision is not None or self.cut_off
+        if ended or self.wish.start_revision > revision:
             return False
         begun = 0 if self.wish.start_revision else self.newest_when_made or 0
         return max(self.complete_to, begun) < revision
@@ -107,7 +110,7 @@ def check_watch(record: WatchRecord, truth: Truth, *, healed: bool) -> None:
     if first is None:
         return
     last = max([record.complete_to, *told])
-    if healed and record.compact_revision is None:
+    if healed and record.compact_revision is None and not record.cut_off:
         last = truth.revision
     if last > truth.revision:
         raise WatchViolation(f"reliable: complete to {last}, but {truth.revision} is the newest")

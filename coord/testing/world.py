@@ -6,12 +6,16 @@ rest: one leader, all nodes equal, nobody waiting. What clients saw is judged at
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+from coord.codec import decode_batch
 from coord.ids import ClusterId, NodeId
 from coord.node.driver import Node
 from coord.node.settings import NodeSettings
+from coord.raft.messages import Entry, EntryKind
 from coord.requests import Range, RangeReply
+from coord.store.machine import Store
 from coord.testing.clients import SimClient
 from coord.testing.faults import Fault, Swarm
 from coord.testing.history import History
@@ -110,6 +114,8 @@ class World:
         assert node is not None
         everything = node.store.read(Range(b"\0", b"\0"))
         assert isinstance(everything, RangeReply)
+        if node.store.digest() != fresh_digest(self.checks.log):
+            raise Violation("store: after crashes and snapshots it is not what the log makes anew")
         keys = replay.store.keys
         if everything.kvs != tuple(keys[key] for key in sorted(keys)):
             raise Violation(f"store: node has {everything.kvs}, the log says {keys}")
@@ -211,6 +217,15 @@ class World:
         node = host.process
         assert node is not None
         self.store_checks.observe(host.id, node, self.schedule.now_ms)
+
+
+def fresh_digest(log: Iterable[Entry]) -> bytes:
+    """Return the digest of a store that applied the whole log without a crash or a snapshot."""
+    store = Store()
+    for entry in log:
+        if entry.kind is EntryKind.NORMAL:
+            store.apply(entry.index, decode_batch(entry.payload))
+    return store.digest()
 
 
 def node_settings(number: int, swarm: Swarm) -> NodeSettings:
