@@ -1,10 +1,10 @@
 """Whether the addresses of a local cluster are free, asked before any node is started."""
 
-import socket
 from collections.abc import Iterable
 
 from coord.cli.processes import NodePlan
 from coord.errors import Unavailable
+from coord.node.free_port import is_free
 
 
 def refuse_taken_ports(plans: Iterable[NodePlan]) -> None:
@@ -21,11 +21,4 @@ def refuse_taken_ports(plans: Iterable[NodePlan]) -> None:
 
 def _is_free(address: str) -> bool:
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    with socket.socket() as probe:
-        # As ZeroMQ does: a port whose last connections are only winding down is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, int(port)))
-        except OSError:
-            return False
-    return True
+    return is_free(host, int(port))

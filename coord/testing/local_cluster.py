@@ -11,7 +11,6 @@ Waiting looks at the ready file now and again, up to a deadline; nothing here is
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+
+from coord.node.free_port import is_free
 
 READY_S = 30.0
 STOP_S = 15.0
@@ -131,16 +132,6 @@ def free_base_port(nodes: int) -> int:
     """Draw a base port whose addresses are all free at this moment."""
     for base_port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
         ports = [base_port + 10 * i + kind for i in range(1, nodes + 1) for kind in (1, 2)]
-        if all(_is_free(port) for port in ports):
+        if all(is_free("127.0.0.1", port) for port in ports):
             return base_port
     raise OSError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
