@@ -50,6 +50,18 @@ def test_no_test_folder_is_a_package(project_files: list[str]) -> None:
             and path.endswith("__init__.py")] == []  # fmt: skip
 
 
+def test_tests_of_a_package_stand_where_the_package_stands(project_files: list[str]) -> None:
+    packages = {path.rpartition("/")[0] for path in project_files if path.endswith("__init__.py")}
+    astray = [
+        path
+        for path in project_files
+        if path.startswith(("tests/coord/", "tests/transport/", "tests/recipes/", "tests/workers/"))
+        and path.endswith(".py")
+        and path.removeprefix("tests/").rpartition("/")[0] not in packages
+    ]
+    assert astray == []
+
+
 def test_every_package_folder_has_an_init_and_every_package_is_typed(
     project_files: list[str],
 ) -> None:
