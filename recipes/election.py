@@ -11,7 +11,6 @@ Cost: entering one round trip, the check of who is ahead one. A waiting candidat
 predecessor, so one resignation wakes one candidate. Proclaim and resign: one each.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
@@ -19,15 +18,13 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import CoordError
 from coord.model import KeyValue
-from coord.requests import Compare, PutReply, RangeReply, SortOrder, SortTarget
-from recipes.errors import NotLeader, SessionLost, session_ends
+from coord.requests import Compare
+from recipes.errors import NotLeader, SessionLost
+from recipes.line import Line, Place
 from recipes.mirror import Mirror
-from recipes.port import KeptLease, KeyStore, only
+from recipes.port import KeptLease, KeyStore
 from recipes.waiting import until_gone, while_kept
-
-LEAVE_TIMEOUT_S = 1.0  # for giving up a place in line; beyond that it goes with the session
 
 
 @frozen
@@ -43,15 +40,25 @@ class Leader:
 class Leadership:
     """Office won by a campaign, held until resigned, taken away or lost with the session."""
 
-    def __init__(self, client: KeyStore, session: KeptLease, key: bytes, token: int) -> None:
+    def __init__(self, client: KeyStore, session: KeptLease, line: Line, place: Place) -> None:
         self._client = client
         self._session = session
-        self.key = key
-        self.token = token
+        self._line = line
+        self._place = place
+
+    @property
+    def key(self) -> bytes:
+        """The leader's key."""
+        return self._place.key
+
+    @property
+    def token(self) -> int:
+        """The fencing token: it grows from leader to leader."""
+        return self._place.token
 
     def guard(self) -> Compare:
         """Return the condition that makes a transaction fail once this office has ended."""
-        return ops.created(self.key, "==", self.token)
+        return self._place.guard()
 
     async def proclaim(self, value: Text) -> int:
         """Tell observers something new.
@@ -70,7 +77,7 @@ class Leadership:
 
     async def resign(self) -> None:
         """Give up the office; the next in line leads. Does nothing when it has ended already."""
-        await self._client.txn(compare=[self.guard()], success=[ops.delete(self.key)])
+        await self._line.leave(self._place)
 
     async def ended(self) -> None:
         """Return when the office has ended, by whatever cause."""
@@ -85,43 +92,25 @@ class Election:
 
     def __init__(self, client: KeyStore, prefix: Text) -> None:
         self._client = client
-        self._prefix = ops.key_bytes(prefix)
+        self._line = Line(client, prefix)
 
     async def campaign(self, session: KeptLease, value: Text = b"") -> Leadership:
         """Stand in line and wait until this session leads.
 
         Campaigning again under the same session keeps its place. When cancelled, the place in
         line is given up; when the cluster cannot be told within a second, it goes with the session.
+        Any other error leaves the place: campaign again, or end the session.
 
         Raises:
             SessionLost: the session ended before its turn came, and the place in line with it.
         """
-        key = self._prefix + f"{session.lease:016x}".encode()
-        with session_ends():
-            token = await self._enter(key, ops.text_bytes(value), session.lease)
-        leadership = Leadership(self._client, session, key, token)
-        try:
-            while (ahead := await self._ahead_of(key, token)) is not None:
-                blocker, seen = ahead
-                gone = until_gone(self._client, blocker.key, blocker.create_revision, seen)
-                await while_kept(session, gone)
-        except asyncio.CancelledError:
-            with contextlib.suppress(CoordError, TimeoutError):
-                async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await leadership.resign()
-            raise
-        return leadership
+        place = await self._line.enter(session, ops.text_bytes(value))
+        await self._line.wait(session, place)
+        return Leadership(self._client, session, self._line, place)
 
     async def leader(self) -> Leader | None:
         """Return who leads now, or None. One linearizable read."""
-        reply = await self._client.get(
-            self._prefix,
-            prefix=True,
-            limit=1,
-            sort_target=SortTarget.CREATE,
-            sort_order=SortOrder.ASCEND,
-        )
-        first = only(reply)
+        first = await self._line.first()
         return None if first is None else _leader(first)
 
     async def observe(self) -> AsyncGenerator[Leader, None]:
@@ -131,7 +120,7 @@ class Election:
         their batch; the newest is never missed. Close the generator to stop.
         """
         last: Leader | None = None
-        async with Mirror(self._client, self._prefix) as line:
+        async with Mirror(self._client, self._line.prefix) as line:
             while True:
                 first = min(line.keys.values(), key=lambda kv: kv.create_revision, default=None)
                 found = None if first is None else _leader(first)
@@ -139,47 +128,6 @@ class Election:
                     yield found
                 last = found
                 await line.change()
-
-    async def _enter(self, key: bytes, value: bytes, lease: int) -> int:
-        reply = await self._client.txn(
-            compare=[ops.missing(key)],
-            success=[ops.put(key, value, lease=lease)],
-            failure=[ops.get(key)],
-        )
-        answer = reply.replies[0]
-        if isinstance(answer, PutReply):
-            return answer.revision
-        assert isinstance(answer, RangeReply)
-        held = answer.kvs[0]
-        if held.value != value:
-            await self._client.txn(
-                compare=[ops.created(key, "==", held.create_revision)],
-                success=[ops.put(key, value, lease=lease)],
-            )
-        return held.create_revision
-
-    async def _ahead_of(self, key: bytes, token: int) -> tuple[KeyValue, int] | None:
-        """Return the candidate directly ahead and the revision at which it was there."""
-        reply = await self._client.txn(
-            success=[
-                ops.get(key),
-                ops.get(
-                    self._prefix,
-                    prefix=True,
-                    limit=1,
-                    sort_target=SortTarget.CREATE,
-                    sort_order=SortOrder.DESCEND,
-                    max_create_revision=token - 1,
-                ),
-            ]
-        )
-        own, ahead = reply.replies
-        assert isinstance(own, RangeReply)
-        assert isinstance(ahead, RangeReply)
-        if not own.kvs or own.kvs[0].create_revision != token:
-            raise SessionLost
-        found = only(ahead)
-        return None if found is None else (found, reply.revision)
 
 
 def _leader(kv: KeyValue) -> Leader:

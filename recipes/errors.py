@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coord.errors import ErrorCode, NotDone, Refused
+from coord.errors import ErrorCode, NotDone, Refused, Unavailable
 
 
 class SessionLost(NotDone):
@@ -14,8 +14,28 @@ class NotLeader(Refused):
     """The office is held by somebody else by now; nothing was written."""
 
 
+class NotHeld(Refused):
+    """The lock is not held, or not any more; nothing was written."""
+
+
 class StaleClaim(Refused):
     """The claim has ended, so another worker may hold the item; nothing was written."""
+
+
+class NotHolder(Refused):
+    """It is not, or no longer, the caller's to give up; nothing was changed."""
+
+
+class StillHeld(Unavailable):
+    """Others held it until the deadline; no place in line is left behind."""
+
+
+class Contended(Unavailable):
+    """Others were faster each time it was tried; nothing was written."""
+
+
+class BarrierFull(Refused):
+    """As many as the barrier is for are there already; nothing is left behind."""
 
 
 @contextmanager

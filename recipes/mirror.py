@@ -17,7 +17,7 @@ from typing import Self
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import ErrorCode, Refused
+from coord.errors import CoordError, ErrorCode
 from coord.model import Cause, Event, EventKind, KeyValue
 from recipes.port import Following, KeyStore, next_batch
 
@@ -59,23 +59,33 @@ class Mirror:
 
         Returns:
             The events just taken in; never empty.
+
+        Raises:
+            Unavailable: there is nobody to follow; the next call tries again, skipping nothing.
         """
+        assert self.revision, "enter the mirror first"
         while True:
-            assert self._watch is not None, "enter the mirror first"
-            try:
-                batch = await next_batch(self._watch)
-            except Refused as error:
-                if error.code is not ErrorCode.COMPACTED:
-                    raise
-                events = await self._read_anew()
-            else:
-                events = batch.events
-                self._apply(events)
-                self.revision = batch.revision
+            events = await self._next()
             if events:
                 return events
 
+    async def _next(self) -> tuple[Event, ...]:
+        if self._watch is None:
+            return await self._read_anew()
+        try:
+            batch = await next_batch(self._watch)
+        except CoordError as error:
+            # An ended watch tells nothing more: this call or the next one reads anew.
+            self._watch = None
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+            return await self._read_anew()
+        self._apply(batch.events)
+        self.revision = batch.revision
+        return batch.events
+
     async def _read_anew(self) -> tuple[Event, ...]:
+        self._watch = None
         await self._watching.aclose()
         found, revision = await read_all(self._client, self._key, prefix=self._prefix)
         events = _difference(self._keys, found, revision)

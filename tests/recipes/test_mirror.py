@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from coord import ops
 from coord.client.ops import Text
+from coord.errors import ErrorCode, Unavailable
 from coord.model import EventKind
-from coord.requests import Compact
+from coord.requests import Compact, RangeReply
 from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
 from recipes.mirror import PAGE_KEYS, Mirror
 
@@ -101,3 +104,30 @@ async def test_a_mirror_overtaken_by_compaction_reads_anew_and_tells_the_differe
         }
         await client.put("c/after", "1")
         assert len(await mirror.change()) == 1
+
+
+class AwayAtRereads(LocalClient):
+    """The cluster has no leader when the mirror reads for the second time."""
+
+    reads = 0
+
+    async def get(self, key: Text, **options: Any) -> RangeReply:
+        self.reads += 1
+        if self.reads == 2:
+            raise Unavailable("no leader", ErrorCode.NO_LEADER)
+        return await super().get(key, **options)
+
+
+@in_loop
+async def test_a_mirror_whose_second_reading_failed_goes_on_at_the_next_call() -> None:
+    cluster = LocalCluster()
+    client = AwayAtRereads(cluster)
+    async with Mirror(client, "c/") as mirror:
+        cluster.cut_watches()
+        put = await client.put("c/a", "1")
+        cluster.write(Compact(put.revision))
+        cluster.fail_cut_watches()
+        with pytest.raises(Unavailable):
+            await mirror.change()
+        (event,) = await mirror.change()
+        assert event.kv.key == b"c/a"

@@ -1,0 +1,246 @@
+"""Hold: something held under a session, and the care that nothing is held by accident.
+
+What lock, read-write lock and semaphore share once a place in line is theirs: counting the tasks
+that share one place, giving it up exactly when the last of them is done, and when a wait is
+cancelled leaving no key behind, even if the cluster is away at that moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from coord.client import ops
+from coord.errors import CoordError, ErrorCode, MaybeDone, Misuse, NotDone, Unavailable
+from coord.requests import Compare, TxnOp
+from recipes.errors import NotHolder, SessionLost, StillHeld
+from recipes.line import Entered, Place, enter
+from recipes.port import KeptLease, KeyStore
+from recipes.waiting import until_gone, while_kept
+
+LEAVE_TIMEOUT_S = 1.0  # that a cancelled wait stays to see its place given up
+RETRY_S = 0.2
+
+TurnCome = Callable[[Entered], Awaitable[bool]]
+"""Waits for a place's turn; False when it will not wait for it."""
+
+
+class Hold:
+    """Something held until released, taken away or lost with the session.
+
+    As `async with hold:` it is released at the end; that it was lost meanwhile is then told,
+    unless another error is on its way.
+    """
+
+    def __init__(self, holds: Holds, session: KeptLease, place: Place) -> None:
+        self._holds = holds
+        self._session = session
+        self._place = place
+        self._released = False
+
+    @property
+    def key(self) -> bytes:
+        """The key that stands for it."""
+        return self._place.key
+
+    @property
+    def token(self) -> int:
+        """The fencing token: larger than that of everyone who entered the line before."""
+        return self._place.token
+
+    def guard(self) -> Compare:
+        """Return the condition that makes a transaction fail once this hold has ended."""
+        return self._place.guard()
+
+    async def release(self) -> None:
+        """Let go. When entered several times, the last release counts.
+
+        Raises:
+            NotHolder: released already, or taken away; nothing was changed.
+            SessionLost: it ended with the session, maybe long ago.
+            Unavailable: the cluster is away; it is still held.
+        """
+        if self._released:
+            raise NotHolder
+        try:
+            await self._holds.release(self._session, self._place)
+        except (NotHolder, SessionLost):
+            self._released = True
+            raise
+        self._released = True
+
+    async def ended(self) -> None:
+        """Return when the hold has ended, by whatever cause."""
+        with suppress(SessionLost):
+            gone = until_gone(self._holds.client, self.key, self.token, self.token)
+            await while_kept(self._session, gone)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._released:
+            return
+        try:
+            await self.release()
+        except NotDone:
+            if error is None:
+                raise
+
+
+@attrs.define(eq=False)
+class _Share:
+    """The tasks of this process that hold, or wait at, one place."""
+
+    users: int = 0
+    turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)  # one enters or leaves at a time
+
+
+class Holds:
+    """The places that one recipe object has in lines."""
+
+    def __init__(self, client: KeyStore) -> None:
+        self.client = client
+        self._shares: dict[bytes, _Share] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def take(
+        self,
+        session: KeptLease,
+        key: bytes,
+        value: bytes,
+        reads: Iterable[TxnOp],
+        turn_come: TurnCome,
+    ) -> Hold | None:
+        """Take the place `key` and wait for its turn; whatever goes wrong, no place is left.
+
+        Args:
+            session: whose lease the place hangs on.
+            key: the place; the same key is shared by all tasks that take it.
+            value: what the key says.
+            reads: what to read in the transaction that enters.
+            turn_come: waits for the turn.
+
+        Returns:
+            The hold; None when `turn_come` would not wait.
+        """
+        share = self._shares.setdefault(key, _Share())
+        share.users += 1
+        # Not cancelled with us: only a known outcome can be undone.
+        entering = asyncio.ensure_future(self._enter(session, share, key, value, tuple(reads)))
+        try:
+            entered = await asyncio.shield(entering)
+            if await turn_come(entered):
+                if session.lost.is_set():
+                    raise SessionLost
+                return Hold(self, session, entered.place)
+        except BaseException:
+            await self._give_up(session, share, key, entering)
+            raise
+        await self._give_up(session, share, key, entering)
+        return None
+
+    async def release(self, session: KeptLease, place: Place) -> None:
+        """Give one share of a place up; see `Hold.release`."""
+        share = self._shares.get(place.key)
+        if share is None:
+            raise NotHolder
+        async with share.turn:
+            if share.users > 1:
+                share.users -= 1
+                return
+            known = await self._delete(session, place)
+            share.users -= 1
+            self._forget(place.key, share)
+        if not known:
+            raise SessionLost if session.lost.is_set() else NotHolder
+
+    async def _delete(self, session: KeptLease, place: Place) -> bool:
+        """Return whether the place was there, or may have been."""
+        in_doubt = False
+        while True:
+            try:
+                reply = await self.client.txn(
+                    compare=[place.guard()], success=[ops.delete(place.key)]
+                )
+            except MaybeDone:
+                if session.lost.is_set():
+                    return False
+                in_doubt = True
+                continue
+            return reply.succeeded or in_doubt
+
+    async def _enter(
+        self,
+        session: KeptLease,
+        share: _Share,
+        key: bytes,
+        value: bytes,
+        reads: tuple[TxnOp, ...],
+    ) -> Entered:
+        async with share.turn:
+            return await enter(self.client, session, key, value, reads)
+
+    async def _give_up(
+        self, session: KeptLease, share: _Share, key: bytes, entering: asyncio.Future[Entered]
+    ) -> None:
+        share.users -= 1
+        leaving = asyncio.create_task(self._leave(session, share, key, entering))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.wait((leaving,), timeout=LEAVE_TIMEOUT_S)
+
+    async def _leave(
+        self, session: KeptLease, share: _Share, key: bytes, entering: asyncio.Future[Entered]
+    ) -> None:
+        await asyncio.wait((entering,))
+        if not entering.cancelled():
+            entering.exception()  # told to whoever waited for it
+        async with share.turn:
+            ours = ops.leased(key, "==", session.lease)
+            while not share.users and not session.lost.is_set():
+                try:
+                    await self.client.txn(compare=[ours], success=[ops.delete(key)])
+                    break
+                except (Unavailable, MaybeDone) as error:
+                    if error.code is ErrorCode.STOPPING:
+                        break
+                    await asyncio.sleep(RETRY_S)
+                except CoordError:
+                    break  # no client is left to say it with; the place goes with the session
+            self._forget(key, share)
+
+    def _forget(self, key: bytes, share: _Share) -> None:
+        if not share.users and self._shares.get(key) is share:
+            del self._shares[key]
+
+
+async def within(timeout_ms: float | None, taking: Awaitable[Hold | None]) -> Hold:
+    """Await a patient take for at most `timeout_ms` milliseconds (None: for ever).
+
+    Raises:
+        StillHeld: the time passed; no place is left behind.
+    """
+    try:
+        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+            hold = await taking
+    except TimeoutError:
+        raise StillHeld from None
+    assert hold is not None
+    return hold
+
+
+def check_timeout(timeout_ms: float | None) -> None:
+    """Raise Misuse for a time that is not positive."""
+    if timeout_ms is not None and not timeout_ms > 0:
+        raise Misuse(f"timeout_ms {timeout_ms}; more than 0", ErrorCode.INVALID_OPTION)
