@@ -11,6 +11,7 @@ Cost: entering one round trip, the check of who is ahead one. A waiting candidat
 predecessor, so one resignation wakes one candidate. Proclaim and resign: one each.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 
@@ -18,13 +19,15 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
+from coord.errors import CoordError
 from coord.model import KeyValue
-from coord.requests import Compare
-from recipes.errors import NotLeader, SessionLost
-from recipes.line import Line, Place
+from coord.requests import Compare, PutReply, RangeReply, SortOrder, SortTarget
+from recipes.errors import NotLeader, SessionLost, session_ends
 from recipes.mirror import Mirror
-from recipes.port import KeptLease, KeyStore
+from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import until_gone, while_kept
+
+LEAVE_TIMEOUT_S = 1.0  # for giving up a place in line; beyond that it goes with the session
 
 
 @frozen
@@ -40,25 +43,15 @@ class Leader:
 class Leadership:
     """Office won by a campaign, held until resigned, taken away or lost with the session."""
 
-    def __init__(self, client: KeyStore, session: KeptLease, line: Line, place: Place) -> None:
+    def __init__(self, client: KeyStore, session: KeptLease, key: bytes, token: int) -> None:
         self._client = client
         self._session = session
-        self._line = line
-        self._place = place
-
-    @property
-    def key(self) -> bytes:
-        """The leader's key."""
-        return self._place.key
-
-    @property
-    def token(self) -> int:
-        """The fencing token: it grows from leader to leader."""
-        return self._place.token
+        self.key = key
+        self.token = token
 
     def guard(self) -> Compare:
         """Return the condition that makes a transaction fail once this office has ended."""
-        return self._place.guard()
+        return ops.created(self.key, "==", self.token)
 
     async def proclaim(self, value: Text) -> int:
         """Tell observers something new.
@@ -77,7 +70,7 @@ class Leadership:
 
     async def resign(self) -> None:
         """Give up the office; the next in line leads. Does nothing when it has ended already."""
-        await self._line.leave(self._place)
+        await self._client.txn(compare=[self.guard()], success=[ops.delete(self.key)])
 
     async def ended(self) -> None:
         """Return when the office has ended, by whatever cause."""
@@ -92,7 +85,7 @@ class Election:
 
     def __init__(self, client: KeyStore, prefix: Text) -> None:
         self._client = client
-        self._line = Line(client, prefix)
+        self._prefix = ops.key_bytes(prefix)
 
     async def campaign(self, session: KeptLease, value: Text = b"") -> Leadership:
         """Stand in line and wait until this session leads.
@@ -104,13 +97,34 @@ class Election:
         Raises:
             SessionLost: the session ended before its turn came, and the place in line with it.
         """
-        place = await self._line.enter(session, ops.text_bytes(value))
-        await self._line.wait(session, place)
-        return Leadership(self._client, session, self._line, place)
+        key = self._prefix + f"{session.lease:016x}".encode()
+        # Shielded: cancelled half-way, we must still learn whether there is a place to give up.
+        entering = asyncio.ensure_future(self._enter(key, ops.text_bytes(value), session.lease))
+        try:
+            token = await asyncio.shield(entering)
+            leadership = Leadership(self._client, session, key, token)
+            while (ahead := await self._ahead_of(key, token)) is not None:
+                blocker, seen = ahead
+                gone = until_gone(self._client, blocker.key, blocker.create_revision, seen)
+                await while_kept(session, gone)
+        except asyncio.CancelledError:
+            with contextlib.suppress(CoordError, TimeoutError):
+                async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                    token = await entering
+                    await Leadership(self._client, session, key, token).resign()
+            raise
+        return leadership
 
     async def leader(self) -> Leader | None:
         """Return who leads now, or None. One linearizable read."""
-        first = await self._line.first()
+        reply = await self._client.get(
+            self._prefix,
+            prefix=True,
+            limit=1,
+            sort_target=SortTarget.CREATE,
+            sort_order=SortOrder.ASCEND,
+        )
+        first = only(reply)
         return None if first is None else _leader(first)
 
     async def observe(self) -> AsyncGenerator[Leader, None]:
@@ -120,7 +134,7 @@ class Election:
         their batch; the newest is never missed. Close the generator to stop.
         """
         last: Leader | None = None
-        async with Mirror(self._client, self._line.prefix) as line:
+        async with Mirror(self._client, self._prefix) as line:
             while True:
                 first = min(line.keys.values(), key=lambda kv: kv.create_revision, default=None)
                 found = None if first is None else _leader(first)
@@ -128,6 +142,48 @@ class Election:
                     yield found
                 last = found
                 await line.change()
+
+    async def _enter(self, key: bytes, value: bytes, lease: int) -> int:
+        with session_ends():
+            reply = await self._client.txn(
+                compare=[ops.missing(key)],
+                success=[ops.put(key, value, lease=lease)],
+                failure=[ops.get(key)],
+            )
+        answer = reply.replies[0]
+        if isinstance(answer, PutReply):
+            return answer.revision
+        assert isinstance(answer, RangeReply)
+        held = answer.kvs[0]
+        if held.value != value:
+            await self._client.txn(
+                compare=[ops.created(key, "==", held.create_revision)],
+                success=[ops.put(key, value, lease=lease)],
+            )
+        return held.create_revision
+
+    async def _ahead_of(self, key: bytes, token: int) -> tuple[KeyValue, int] | None:
+        """Return the candidate directly ahead and the revision at which it was there."""
+        reply = await self._client.txn(
+            success=[
+                ops.get(key),
+                ops.get(
+                    self._prefix,
+                    prefix=True,
+                    limit=1,
+                    sort_target=SortTarget.CREATE,
+                    sort_order=SortOrder.DESCEND,
+                    max_create_revision=token - 1,
+                ),
+            ]
+        )
+        own, ahead = reply.replies
+        assert isinstance(own, RangeReply)
+        assert isinstance(ahead, RangeReply)
+        if not own.kvs or own.kvs[0].create_revision != token:
+            raise SessionLost
+        found = only(ahead)
+        return None if found is None else (found, reply.revision)
 
 
 def _leader(kv: KeyValue) -> Leader:

@@ -14,10 +14,6 @@ class NotLeader(Refused):
     """The office is held by somebody else by now; nothing was written."""
 
 
-class NotHeld(Refused):
-    """The lock is not held, or not any more; nothing was written."""
-
-
 class StaleClaim(Refused):
     """The claim has ended, so another worker may hold the item; nothing was written."""
 

@@ -1,12 +1,13 @@
 """Election: one leader, in order of arrival, guarded, no herd."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from coord import ops
-from coord.requests import Put
-from coord.testing.local import LocalCluster, in_loop, settle
+from coord.requests import Put, TxnReply
+from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.election import Election, Leader
 from recipes.errors import NotLeader, SessionLost
 
@@ -77,6 +78,34 @@ async def test_a_candidate_that_leaves_the_line_does_not_promote_those_behind_it
         assert (await client.get("office/", prefix=True)).count == 2
         third.cancel()
         await asyncio.gather(third, return_exceptions=True)
+
+
+class SlowClient(LocalClient):
+    """Transactions are carried out at once and answered when let through."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self.through = asyncio.Event()
+
+    async def txn(self, *args: Any, **options: Any) -> TxnReply:
+        reply = await super().txn(*args, **options)
+        await self.through.wait()
+        return reply
+
+
+@in_loop
+async def test_a_candidate_cancelled_before_its_answer_came_leaves_no_place_behind() -> None:
+    client = SlowClient(LocalCluster())
+    async with client.session() as session:
+        campaign = asyncio.create_task(Election(client, "office/").campaign(session))
+        await settle()
+        assert (await client.get("office/", prefix=True)).count == 1
+        campaign.cancel()
+        await settle()
+        client.through.set()
+        await asyncio.gather(campaign, return_exceptions=True)
+        assert campaign.cancelled()
+        assert (await client.get("office/", prefix=True)).count == 0
 
 
 @in_loop
