@@ -38,12 +38,13 @@ class Proposing:
         self._report = report
 
     def send(self, now_ms: float) -> None:
-        """Propose what was gathered as one entry, or forward it to the leader."""
+        """Propose what was gathered, as a rule as one entry, or forward it to the leader."""
         if not self._writes.drain.frames:
             return
         standing = self._consensus.standing
         if self._consensus.serves:
-            self.propose(self._writes.empty_drain(), now_ms)
+            for part in self._writes.empty_drain().parts():
+                self.propose(part, now_ms)
         elif standing.role is Role.LEADER:
             # Elected, first entry not yet applied: hold on for a moment, within bounds.
             if self._writes.drain.size_bytes > self._settings.drain_bytes_max:

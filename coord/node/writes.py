@@ -5,18 +5,25 @@ leader only proposes. A frame and its answer are tied by (writer, first number),
 or forwarded frame needs no route through the cluster.
 """
 
+from collections.abc import Iterator
+
 import attrs
 
-from coord.codec import client_frames, encode_batch, node_frames
+from coord import limits
+from coord.codec import Codec, client_frames, encode_batch, node_frames
 from coord.errors import ErrorCode
 from coord.frames import Batch, WriteFrame, WriteRejected, WriteReply
 from coord.ids import LogIndex
 from coord.raft.messages import Entry
-from coord.requests import Reply
+from coord.requests import ErrorReply, Reply
 from transport.base import ClientListener
 
 INTERNAL_WRITER = 1
 """The node's own writes: compaction, alarms. Never recorded, refused from clients."""
+
+_ENTRY_FRAMES_BYTES_MAX = limits.DRAIN_BYTES_MAX + limits.FRAME_BYTES_MAX
+_replies: Codec[Reply] = Codec(Reply)
+_LOST = ErrorReply(int(ErrorCode.LOST_ANSWER), "ask again: not all answers fit in one message")
 
 
 @attrs.frozen
@@ -44,11 +51,27 @@ class Drain:
         self.origins.append(origin)
         self.size_bytes += len(encoded)
 
+    def parts(self) -> Iterator["Drain"]:
+        """Yield drains that each fit into one log entry: itself, unless peers forwarded much."""
+        if self.size_bytes <= _ENTRY_FRAMES_BYTES_MAX:
+            yield self
+            return
+        part = Drain()
+        for encoded, frame, origin in zip(self.encoded, self.frames, self.origins, strict=True):
+            if part.frames and part.size_bytes + len(encoded) > _ENTRY_FRAMES_BYTES_MAX:
+                yield part
+                part = Drain()
+            part.add(encoded, frame, origin)
+        yield part
+
 
 class Writes:
     """Frames taken in and not yet answered."""
 
-    def __init__(self, clients: ClientListener) -> None:
+    def __init__(
+        self, clients: ClientListener, reply_bytes_max: int = limits.REPLY_BYTES_MAX
+    ) -> None:
+        self._reply_bytes_max = reply_bytes_max
         self.drain = Drain()
         self._clients = clients
         self._waiters: dict[tuple[int, int], Waiter] = {}
@@ -100,8 +123,12 @@ class Writes:
         if waiter is None:
             return
         reply = WriteReply(frame.writer, frame.first_seq, leader, replies)
+        payload = node_frames.encode(reply)
+        if len(payload) > self._reply_bytes_max:
+            kept = _what_fits(replies, self._reply_bytes_max)
+            payload = node_frames.encode(WriteReply(frame.writer, frame.first_seq, leader, kept))
         # A client that cannot take its answer asks again with the same numbers.
-        self._clients.send(waiter.route, node_frames.encode(reply))
+        self._clients.send(waiter.route, payload)
 
     def reject(self, frame: WriteFrame, leader: int, code: ErrorCode, detail: str = "") -> None:
         """Tell the waiting client that `frame` was not proposed."""
@@ -122,3 +149,20 @@ class Writes:
         late = [key for key, waiter in self._waiters.items() if waiter.deadline_ms <= now_ms]
         for key in late:
             del self._waiters[key]
+
+
+def _what_fits(replies: tuple[Reply, ...], most_bytes: int) -> tuple[Reply, ...]:
+    """Replace the answers that do not fit beside those before them by "ask again".
+
+    All was done and is on record; the client repeats the numbers that lack an answer.
+    """
+    left_bytes = most_bytes
+    kept: list[Reply] = []
+    for reply in replies:
+        size_bytes = len(_replies.encode(reply))
+        if size_bytes <= left_bytes:
+            left_bytes -= size_bytes
+            kept.append(reply)
+        else:
+            kept.append(_LOST)
+    return tuple(kept)
