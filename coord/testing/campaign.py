@@ -126,6 +126,7 @@ def count(world: World) -> dict[str, int]:
         "crashes in recovery": sum(host.machine.failed_starts for host in world.hosts),
         "space alarms": replay.alarms,
         "client restarts": sum(client.restarts for client in world.clients),
+        "writers closed by others": sum(client.forgeries for client in world.clients),
         "watches": len(watches),
         "watch events": sum(len(events) for record in watches for events, _ in record.batches),
         "watches ended by compaction": sum(r.compact_revision is not None for r in watches),

@@ -8,8 +8,6 @@ when compaction overtook them.
 from collections.abc import Callable, Sequence
 from random import Random
 
-import msgspec
-
 from coord.client import ops
 from coord.client.core import ClientCore
 from coord.client.reads import LEADER
@@ -19,7 +17,7 @@ from coord.codec import client_frames
 from coord.errors import CoordError, HistoryCompacted, MaybeDone, Unavailable
 from coord.frames import WatchCreate, WriteFrame
 from coord.model import Event
-from coord.requests import Reply, TransferLeader
+from coord.requests import CloseWriter, Reply, TransferLeader
 from coord.testing.faults import Swarm
 from coord.testing.history import Call, History
 from coord.testing.schedule import Alarm, Schedule
@@ -32,13 +30,14 @@ from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 _TIMEOUTS_MS = (300.0, 1_000.0, 2_500.0)
 _WATCHES = 2
 _RESTARTS = 0.4  # how likely a client is closed once and another goes on for it
-_encoder = msgspec.msgpack.Encoder()
+_FORGED_NUMBER = 1 << 40  # far above any a client gets to
 
 
 class CallWaiter:
     """Waits for one answer, as a future would."""
 
-    def __init__(self, finish: Callable[[Reply | CoordError], None]) -> None:
+    def __init__(self, call: Call, finish: Callable[[Reply | CoordError], None]) -> None:
+        self.call = call
         self._finish: Callable[[Reply | CoordError], None] | None = finish
 
     def done(self) -> bool:
@@ -106,6 +105,7 @@ class SimClient:
         self.idle_lanes = 0
         self.watches: list[WatchRecord] = []
         self.restarts = 0
+        self.forgeries = 0
         self._schedule = schedule
         self._luck: Random = schedule.stream(f"client {name}")
         self._history = history
@@ -127,10 +127,11 @@ class SimClient:
         self._turn_due = False
         self._tick: Alarm | None = None
         self._stopping = False
-        self._calls_of: dict[bytes, list[Call]] = {}
-        self._numbered: set[tuple[int, int]] = set()
         self._open_watches: list[HeldWatch] = []
-        self.lanes = self._luck.choice((1, 1, 2, 4))
+        self.lanes = swarm.lanes or self._luck.choice((1, 1, 2, 4, 12))
+        # Many lanes think longer, so that a run is not only one client's.
+        self._think_ms = swarm.think_ms * max(1, self.lanes // 4)
+        self._writer = 0
 
     # --- life -------------------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class SimClient:
             self._think()
         for _ in range(_WATCHES):
             self._schedule.after(self._luck.uniform(0, 1_000), self._watch)
+        self._forge_later()
         if self._luck.random() < _RESTARTS:
             self._schedule.after(self._luck.uniform(500, self._swarm.fault_ms), self._restart)
         self._wake()
@@ -161,6 +163,20 @@ class SimClient:
         for _ in range(_WATCHES):
             self._watch()
 
+    def _forge_later(self) -> None:
+        if self._swarm.forgeries and not self._stopping:
+            wait_ms = self._luck.expovariate(self._swarm.forgeries / 1_000)
+            self._schedule.after(wait_ms, self._forge)
+
+    def _forge(self) -> None:
+        """Have this client's writer closed by a frame it did not send, as if it had expired."""
+        channels = [self._channels[address] for address in sorted(self._channels)]
+        if self._writer and channels and not self._stopping:
+            self.forgeries += 1
+            frame = WriteFrame(self._writer, 0, _FORGED_NUMBER, (CloseWriter(),))
+            self._luck.choice(channels).send(client_frames.encode(frame))
+        self._forge_later()
+
     def stop_asking(self) -> None:
         """Let every lane end after what it waits for."""
         self._stopping = True
@@ -180,7 +196,7 @@ class SimClient:
         if self._stopping:
             self.idle_lanes += 1
             return
-        self._schedule.after(self._luck.expovariate(1 / self._swarm.think_ms), self._ask)
+        self._schedule.after(self._luck.expovariate(1 / self._think_ms), self._ask)
 
     def _ask(self) -> None:
         wish = self._workload.next()
@@ -194,11 +210,10 @@ class SimClient:
         def finish(outcome: Reply | CoordError) -> None:
             self._finish(wish, call, outcome)
 
-        waiter = CallWaiter(finish)
+        waiter = CallWaiter(call, finish)
         deadline_ms = now_ms + self._timeout_ms
         try:
             if isinstance(wish, WriteWish):
-                self._calls_of.setdefault(_encoder.encode(wish.op), []).append(call)
                 self._core.write(wish.op, ops.size_bytes(wish.op), deadline_ms, waiter)
             else:
                 pinned = LEADER if isinstance(wish.op, TransferLeader) else ""
@@ -286,15 +301,15 @@ class SimClient:
         frame = client_frames.decode(payload)
         if not isinstance(frame, WriteFrame):
             return
-        for number, op in enumerate(frame.ops, frame.first_seq):
-            if number == 0 or (frame.writer, number) in self._numbered:
-                continue
-            self._numbered.add((frame.writer, number))
-            waiting = [c for c in self._calls_of.get(_encoder.encode(op), ()) if not c.returned]
-            if waiting:
-                # Equal requests in flight (two renewals of a lease) are told apart by age.
-                call = min(waiting, key=lambda c: len(c.numbers))
-                call.numbers.append((frame.writer, number))
+        self._writer = frame.writer
+        # Equal requests in flight (two claims of one kind) differ only in who waits for them.
+        packet = self._core.writes._find(frame.writer, frame.first_seq)
+        assert packet is not None
+        for number, waiter in enumerate(packet.waiters, frame.first_seq):
+            if isinstance(waiter, CallWaiter) and number:
+                name = (frame.writer, number)
+                if name not in waiter.call.numbers:
+                    waiter.call.numbers.append(name)
 
     # --- turns ------------------------------------------------------------------------------
 

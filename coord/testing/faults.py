@@ -131,7 +131,10 @@ class Swarm:
     log_bytes_in_memory: int = 8 * 1024
     history_revisions: int = 200
     client_queue: int = 10_000  # messages on one client's connection before it counts as full
+    proposals_bytes_max: int = 60_000
     clients: int = 4
+    lanes: int = 0  # requests a client has in flight at most; 0: each client draws its own
+    forgeries: float = 0.0  # per client and second: its writer is closed behind its back
     think_ms: float = 20.0  # mean pause of a client between two operations
     keys: int = 6
 
@@ -169,7 +172,9 @@ def draw_swarm(luck: Random) -> Swarm:
         log_bytes_in_memory=luck.choice((2, 8, 32)) * 1024,
         history_revisions=history_revisions,
         client_queue=luck.choice((8, 100, 10_000)),
+        proposals_bytes_max=luck.choice((6_000, 60_000)),
         clients=luck.randint(2, 5),
+        forgeries=rate(0.3, 0.4),
         think_ms=luck.choice((5.0, 20.0, 60.0)),
         keys=luck.randint(2, 8),
     )

@@ -133,6 +133,10 @@ class TappedClients:
         self._point.after()
         return result
 
+    def flush(self) -> None:
+        """See ClientListener."""
+        self._inner.flush()
+
     def close(self) -> None:
         """See ClientListener."""
         self._inner.close()
@@ -171,6 +175,10 @@ class TappedStorage:
         self._checks.write_asked(self._node, write, self.core)
         self._inner.write(write)
         self._point.after()
+
+    def flush(self) -> bool:
+        """See Storage."""
+        return self._inner.flush()
 
     def save_chunk(self, meta: SnapshotMeta, chunk: bytes, last: bool) -> None:
         """See Storage."""

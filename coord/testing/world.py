@@ -241,7 +241,7 @@ def node_settings(number: int, swarm: Swarm) -> NodeSettings:
         election_ticks=20,
         append_bytes_max=2_000,
         append_inflight_max=8,
-        proposals_bytes_max=60_000,
+        proposals_bytes_max=swarm.proposals_bytes_max,
         log_bytes_in_memory=swarm.log_bytes_in_memory,
         snapshot_log_bytes=swarm.snapshot_log_bytes,
         snapshot_chunk_bytes=6_000,
