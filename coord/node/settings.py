@@ -42,6 +42,7 @@ class NodeSettings:
     watches_per_client_max: int = limits.WATCHES_PER_CLIENT_MAX
     watch_window_bytes: int = limits.WATCH_WINDOW_BYTES
     watch_batch_bytes_max: int = limits.WATCH_BATCH_BYTES_MAX
+    watch_frame_bytes_max: int = limits.FRAME_BYTES_MAX
     watch_batch_revisions_max: int = limits.WATCH_BATCH_REVISIONS_MAX
     watch_silence_ms: int = limits.WATCH_SILENCE_MS
     watch_progress_ms: int = limits.WATCH_PROGRESS_MS

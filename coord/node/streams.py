@@ -6,6 +6,8 @@ not keep up turns its watches into laggards, and only compaction ends a laggard,
 One encoding of an entry's events serves every watch with the same wishes.
 """
 
+from collections.abc import Iterator, Sequence
+
 import attrs
 import msgspec
 
@@ -26,6 +28,31 @@ from coord.store.watches import Sighting, WatchIndex, WatchSpec, select
 from transport.base import ClientListener, SendResult
 
 _encoder = msgspec.msgpack.Encoder()
+
+_EVENT_BYTES = 64  # of an event beside its keys and values
+_SAFE_EVENTS = 16  # so few fit in any message, whatever they hold
+
+
+def _size_bytes(events: Sequence[Event]) -> int:
+    size_bytes = _EVENT_BYTES * len(events)
+    for event in events:
+        size_bytes += len(event.kv.key) + len(event.kv.value)
+        if event.prev_kv is not None:
+            size_bytes += len(event.prev_kv.key) + len(event.prev_kv.value)
+    return size_bytes
+
+
+def _pieces(events: list[Event], size_bytes_max: int) -> Iterator[tuple[list[Event], bool]]:
+    """Cut events into pieces of about a size; the flag tells whether more follow."""
+    piece: list[Event] = []
+    left_bytes = size_bytes_max
+    for event in events:
+        if piece and left_bytes <= 0:
+            yield piece, True
+            piece, left_bytes = [], size_bytes_max
+        piece.append(event)
+        left_bytes -= _size_bytes((event,))
+    yield piece, False
 
 
 class _EncodedEvents(msgspec.Struct, frozen=True, array_like=True, tag=7):
@@ -176,7 +203,10 @@ class Streams:
             self._fan_out(sighting, first, last)
 
     def _fan_out(self, sighting: Sighting, first: int, last: int) -> None:
-        encoded = msgspec.Raw(_encoder.encode(sighting.events))
+        is_large = len(sighting.events) > _SAFE_EVENTS and (
+            _size_bytes(sighting.events) > self._settings.watch_frame_bytes_max
+        )
+        encoded = msgspec.Raw(b"" if is_large else _encoder.encode(sighting.events))
         owners = self._owners
         by_route: dict[bytes, list[int]] = {}
         for serial in sighting.watchers:
@@ -185,7 +215,8 @@ class Streams:
             route, watch = owners[serial]
             by_route.setdefault(route, []).append(watch)
         for route, watches in by_route.items():
-            if not self._send_events(route, tuple(watches), last, encoded):
+            # What is too large for one frame is caught up with, in several.
+            if is_large or not self._send_events(route, tuple(watches), last, encoded):
                 self._fall_behind(route, watches, first)
 
     def _fall_behind(self, route: bytes, watches: list[int], first: int) -> None:
@@ -234,17 +265,40 @@ class Streams:
         for offset, events in enumerate(revisions):
             chosen = select(held.spec, events)
             gathered.extend(chosen)
-            size_bytes += sum(len(e.kv.key) + len(e.kv.value) + 64 for e in chosen)
+            size_bytes += _size_bytes(chosen)
             revision = held.next_revision + offset
             if size_bytes >= self._settings.watch_batch_bytes_max:
                 break
         else:
             revision = last
-        if gathered:
+        if size_bytes > self._settings.watch_frame_bytes_max:
+            if not self._send_pieces(route, watch, revision, gathered):
+                return False
+        elif gathered:
             encoded = msgspec.Raw(_encoder.encode(gathered))
             if not self._send_events(route, (watch,), revision, encoded):
                 return False
         held.next_revision = revision + 1
+        return True
+
+    def _send_pieces(self, route: bytes, watch: int, revision: int, events: list[Event]) -> bool:
+        """Send one frame's worth after the other, up to `revision`; False: try again later.
+
+        The client consumes them together, so its window is looked at once. When it takes only
+        some of them the watch ends, with notice: sent again, the first would be seen twice.
+        """
+        begun = False
+        for piece, more in _pieces(events, self._settings.watch_batch_bytes_max):
+            encoded = msgspec.Raw(_encoder.encode(piece))
+            if not self._send_events(route, (watch,), revision, encoded, more, begun):
+                if begun and route in self._streams:
+                    self._end(route, watch)
+                    detail = "the client was too slow for a large revision"
+                    self._notices[route, watch] = WatchCanceled(
+                        watch, 0, ErrorCode.TOO_MANY_REQUESTS, detail
+                    )
+                return False
+            begun = True
         return True
 
     def _compacted(self, route: bytes, watch: int, store: Store) -> None:
@@ -314,12 +368,18 @@ class Streams:
             self.drop(route)
 
     def _send_events(
-        self, route: bytes, watches: tuple[int, ...], revision: int, events: msgspec.Raw
+        self,
+        route: bytes,
+        watches: tuple[int, ...],
+        revision: int,
+        events: msgspec.Raw,
+        more: bool = False,
+        begun: bool = False,
     ) -> bool:
         stream = self._streams.get(route)
-        if stream is None or not self._has_room(stream):
+        if stream is None or not (begun or self._has_room(stream)):
             return False
-        payload = _encoder.encode(_EncodedEvents(watches, revision, False, events))
+        payload = _encoder.encode(_EncodedEvents(watches, revision, more, events))
         result = self._clients.send(route, payload)
         if result is SendResult.SENT:
             stream.sent_bytes += len(payload)

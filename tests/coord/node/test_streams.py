@@ -14,7 +14,7 @@ from coord.ids import ClusterId, NodeId
 from coord.node.settings import NodeSettings
 from coord.node.streams import Streams
 from coord.node.writes import INTERNAL_WRITER
-from coord.requests import Compact, DeleteRange, Put, WriteOp
+from coord.requests import Compact, DeleteRange, Put, Txn, WriteOp
 from coord.store.machine import Store
 from coord.testing.listener import RecordingListener
 from transport.base import SendResult
@@ -244,3 +244,64 @@ def test_a_notice_of_compaction_that_finds_no_room_is_told_later() -> None:
     (canceled,) = world.clients.take(_A)
     assert isinstance(canceled, WatchCanceled)
     assert not world.streams.can_move(world.store)
+
+
+_MANY = 40
+
+
+def _large_world() -> _World:
+    """Forty keys, and frames that hold only a few of them with their previous values."""
+    world = _World(watch_frame_bytes_max=4000, watch_batch_bytes_max=1000, watch_window_bytes=3000)
+    for number in range(_MANY):
+        world.write(Put(b"k%02d" % number, b"x" * 300))
+    return world
+
+
+def _pieces(world: _World, route: bytes) -> list[WatchEvents]:
+    return [frame for frame in world.clients.take(route) if isinstance(frame, WatchEvents)]
+
+
+def test_a_revision_too_large_for_a_frame_comes_in_pieces_whatever_the_window_holds() -> None:
+    world = _large_world()
+    world.watch(_A, WatchCreate(1, b"k", b"l", prev_kv=True))
+    world.write(DeleteRange(b"k", b"l"))
+    assert _pieces(world, _A) == []  # not live any more: it catches up
+    world.pump()
+    pieces = _pieces(world, _A)
+    assert len(pieces) > 5
+    assert [piece.more for piece in pieces] == [True] * (len(pieces) - 1) + [False]
+    assert {piece.revision for piece in pieces} == {_MANY + 2}
+    keys = [event.kv.key for piece in pieces for event in piece.events]
+    assert keys == [b"k%02d" % number for number in range(_MANY)]
+    world.streams.credit(_A, 10**9)
+    world.pump()
+    world.write(Put(b"k"))
+    assert world.events(_A) == [(1, _MANY + 3, b"k")]  # live again
+
+
+def test_a_client_that_takes_only_some_pieces_is_told_to_watch_anew() -> None:
+    world = _large_world()
+    world.watch(_A, WatchCreate(1, b"k", b"l", prev_kv=True))
+    world.write(DeleteRange(b"k", b"l"))
+    send = world.clients.send
+    room = iter([SendResult.SENT] * 2 + [SendResult.BUSY] * 2)
+
+    def send_few(route: bytes, payload: bytes) -> SendResult:
+        world.clients.results[_A] = next(room, SendResult.SENT)
+        return send(route, payload)
+
+    world.clients.send = send_few  # type: ignore[method-assign]
+    world.pump()
+    told = world.clients.take(_A)
+    assert [type(frame) for frame in told[-3:]] == [WatchEvents, WatchEvents, WatchCanceled]
+    canceled = told[-1]
+    assert isinstance(canceled, WatchCanceled)
+    assert (canceled.code, canceled.compact_revision) == (ErrorCode.TOO_MANY_REQUESTS, 0)
+    assert world.streams.count == 0
+
+
+def test_a_revision_of_many_small_events_stays_in_one_frame() -> None:
+    world = _large_world()
+    world.watch(_A, WatchCreate(1, b"k", b"l"))
+    world.write(Txn(success=tuple(Put(b"k%02d" % number) for number in range(_MANY))))
+    assert [len(frame.events) for frame in _pieces(world, _A)] == [_MANY]
