@@ -100,6 +100,7 @@ class Instances:
     def __init__(self, client: KeyStore, prefix: bytes) -> None:
         self._live = Live(client, prefix, lambda events: self._read())
         self._living: tuple[Instance, ...] = ()
+        self._told: tuple[Instance, ...] = ()
 
     @property
     def living(self) -> tuple[Instance, ...]:
@@ -119,6 +120,7 @@ class Instances:
     async def __aenter__(self) -> Self:
         await self._live.__aenter__()
         self._read()
+        self._told = self._living
         return self
 
     async def __aexit__(
@@ -134,9 +136,9 @@ class Instances:
         await self._live.until(holds)
 
     async def change(self) -> tuple[Instance, ...]:
-        """Wait until an instance came, went or was changed; return those there are then."""
-        seen = self._living
-        await self._live.until(lambda: self._living != seen)
+        """Wait until the list differs from what this returned last (at first: from the start)."""
+        await self._live.until(lambda: self._living != self._told)
+        self._told = self._living
         return self._living
 
     def _read(self) -> None:

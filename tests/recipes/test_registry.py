@@ -15,10 +15,13 @@ B = Instance("10.0.0.2:80")
 async def test_registered_instances_are_looked_up_by_name_with_their_properties() -> None:
     client = LocalCluster().client()
     registry = Registry(client)
-    async with registry.register("search", B), registry.register("search", A):
-        async with registry.register("searching", B):
-            assert await registry.lookup("search") == (A, B)
-            assert await registry.services() == {"search": (A, B), "searching": (B,)}
+    async with (
+        registry.register("search", B),
+        registry.register("search", A),
+        registry.register("searching", B),
+    ):
+        assert await registry.lookup("search") == (A, B)
+        assert await registry.services() == {"search": (A, B), "searching": (B,)}
     assert await registry.lookup("search") == ()
     assert await registry.services() == {}
 
