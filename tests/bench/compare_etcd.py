@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from tests.bench.coord_cluster import CoordCluster, select_nothing
+from tests.bench.coord_cluster import CoordCluster, pause
 from tests.bench.cpu_time import children, cpu_seconds
 from tests.bench.etcd_cluster import EtcdCluster
 from tests.bench.workloads import (
@@ -115,7 +115,7 @@ class Bench:
             "etcd": children(os.getpid(), "etcd"),
         }
         before = {name: cpu_seconds(of) for name, of in pids.items()}
-        select_nothing(IDLE_S)
+        pause(IDLE_S)
         return {name: (cpu_seconds(of) - before[name]) / IDLE_S for name, of in pids.items()}
 
     def on_coord(self, workload: Workload, setting: CoordSetting, share: float = 1.0) -> Result:

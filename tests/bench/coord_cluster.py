@@ -48,7 +48,7 @@ class CoordCluster:
                 self.stop()
                 said = (self._folder / "up.log").read_text()[-2000:]
                 raise RuntimeError(f"coord does not serve:\n{said}")
-            select_nothing(0.05)
+            pause(0.05)
         self.refresh()
 
     def refresh(self) -> None:
@@ -78,6 +78,6 @@ class CoordCluster:
             self._process = None
 
 
-def select_nothing(seconds: float) -> None:
+def pause(seconds: float) -> None:
     """Let another process get on with it: a benchmark has nothing to wait on but the clock."""
     select.select([], [], [], seconds)

@@ -6,6 +6,7 @@ not there for.
 """
 
 import asyncio
+import contextlib
 import json
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ import click
 
 from coord import aio
 from coord.errors import CoordError
-from tests.bench.coord_cluster import CoordCluster
+from tests.bench.coord_cluster import CoordCluster, pause
 from tests.bench.cpu_time import resident_bytes
 
 MIB = 1024 * 1024
@@ -46,7 +47,15 @@ class Stalls:
     async def __aexit__(self, *_: object) -> None:
         assert self._task is not None
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    async def go_on(self, seconds: float) -> None:
+        """Let it read for a while; raises at once what made it stop."""
+        assert self._task is not None
+        stopped, _ = await asyncio.wait([self._task], timeout=seconds)
+        for task in stopped:
+            task.result()
 
     async def _read_on(self) -> None:
         while True:
@@ -89,7 +98,7 @@ async def measure_stalls(cluster: CoordCluster, folder: Path, keys: int) -> dict
     async with aio.connect(str(leader["client"]), timeout_ms=60_000) as client:
         await client.put("stall", "x")
         async with Stalls(client, "stall") as calm:
-            await asyncio.sleep(CALM_S)
+            await calm.go_on(CALM_S)
         before = snapshots(folder)
         began_s = time.monotonic()
         writes = 0
@@ -115,7 +124,7 @@ async def time_restart(cluster: CoordCluster, name: str, keys: int) -> dict[str,
     until_s = began_s + RESTART_PATIENCE_S
     while _pid_of(cluster, name) in (old_pid, 0):
         assert time.monotonic() < until_s, "not started again"
-        await asyncio.sleep(0.01)
+        await asyncio.to_thread(pause, 0.01)
     started_s = time.monotonic()
     async with aio.connect(str(node["client"]), timeout_ms=ATTEMPT_MS) as client:
         while True:
@@ -125,7 +134,7 @@ async def time_restart(cluster: CoordCluster, name: str, keys: int) -> dict[str,
                 if status.keys >= keys:
                     break
             except CoordError:
-                await asyncio.sleep(0.01)
+                await asyncio.to_thread(pause, 0.01)
     ready_s = time.monotonic()
     return {
         "restart_s": ready_s - started_s,

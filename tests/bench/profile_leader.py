@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from tests.bench.coord_cluster import CoordCluster, select_nothing
+from tests.bench.coord_cluster import CoordCluster, pause
 from tests.bench.cpu_time import children, thread_seconds
 
 RATE_HZ = 250
@@ -115,7 +115,7 @@ def main(
     try:
         cluster.start()
         load = start_load(cluster, op, clients, processes)
-        select_nothing(SETTLE_S)
+        pause(SETTLE_S)
         leader = cluster.leader()
         follower = next(node for node in cluster.nodes if node["name"] != leader["name"])
         pid = {"leader": int(leader["pid"]), "follower": int(follower["pid"])}.get(who)
