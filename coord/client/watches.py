@@ -40,6 +40,12 @@ class Meter:
     told_bytes: int = 0
     open_receipts: int = 0
 
+    @property
+    def is_worth_telling(self) -> bool:
+        """Whether the node should hear how much was consumed: a step more, or all there is."""
+        untold_bytes = self.consumed_bytes - self.told_bytes
+        return untold_bytes >= CREDIT_STEP_BYTES or (untold_bytes > 0 and not self.open_receipts)
+
 
 @attrs.define(eq=False)
 class Receipt:
@@ -144,8 +150,7 @@ class WatchTable:
         meter = receipt.meter
         meter.open_receipts -= 1
         meter.consumed_bytes += receipt.size_bytes
-        untold_bytes = meter.consumed_bytes - meter.told_bytes
-        if untold_bytes >= CREDIT_STEP_BYTES or meter.open_receipts == 0:
+        if meter.is_worth_telling:
             self._tell(meter)
 
     def _tell(self, meter: Meter) -> None:
@@ -263,6 +268,11 @@ class WatchTable:
         self._unplaced = [h for h in self._unplaced if h.step_at_ms > now_ms]
         for held in (*late, *due):
             self._place(held, now_ms)
+        for meter in self._meters.values():
+            # Credit that found the queue full would be missed forever: a node without room for
+            # more says nothing that it could ride behind.
+            if meter.is_worth_telling:
+                self._tell(meter)
 
     def close(self, error: CoordError) -> None:
         """End every watch."""

@@ -19,6 +19,7 @@ FOUND = {
     2292: "an entry compacted the revisions it made itself: every node with watches went down",
     2317: "as 2037",
     2336: "as 2037",
+    20022: "a client's credit found a full queue and was never repeated: its watches starved",
 }
 
 

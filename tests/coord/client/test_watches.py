@@ -191,6 +191,21 @@ def test_credit_is_given_when_everything_is_consumed() -> None:
     assert bench.taken(WatchCredit) == [(A, WatchCredit(size_bytes))]
 
 
+def test_credit_that_found_the_queue_full_is_given_with_a_later_tick() -> None:
+    bench, sink, number = standing(A)
+    frame = events(number, 11, event(11))
+    bench.receive(A, frame)
+    bench.wire.full.add(A)
+    sink.consume()
+    assert bench.taken(WatchCredit) == []
+    bench.wire.full.clear()
+    bench.pass_ms(1.0)
+    credit = WatchCredit(len(node_frames.encode(frame)))
+    assert bench.taken(WatchCredit) == [(A, credit)]
+    bench.pass_ms(1.0)
+    assert bench.taken(WatchCredit) == []
+
+
 def test_credit_is_given_in_steps_while_more_waits() -> None:
     bench, sink, number = standing(A)
     value = bytes(CREDIT_STEP_BYTES // 4)
