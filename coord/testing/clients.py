@@ -116,7 +116,7 @@ class SimClient:
         self._settings = Settings(
             endpoints=tuple(self._luck.sample(list(addresses), len(addresses))),
             timeout_ms=self._timeout_ms,
-            read_from="any",
+            read_from="leader" if self._luck.random() < 0.25 else "any",
             attempt_ms=300.0,
             heartbeat_ms=300.0,
             silence_ms=900.0,

@@ -51,6 +51,15 @@ class Crash:
 
 
 @attrs.frozen
+class Leave:
+    """Let a node stop as it does when told to (it hands leadership over), then end it."""
+
+    target: int
+    grace_ms: float
+    down_ms: float
+
+
+@attrs.frozen
 class PowerLoss:
     """End every node at once."""
 
@@ -95,7 +104,7 @@ class DiskFull:
     suddenly: bool = False
 
 
-Blow = Partition | Crash | PowerLoss | Pause | Freeze | SlowDisk | DiskFull
+Blow = Partition | Crash | Leave | PowerLoss | Pause | Freeze | SlowDisk | DiskFull
 
 
 @attrs.frozen
@@ -122,6 +131,7 @@ class Swarm:
     drift: tuple[float, ...] = ()  # pace of each node's clock; 1.0 is true time
     partitions: float = 0.0
     crashes: float = 0.0
+    leaves: float = 0.0
     pauses: float = 0.0
     freezes: float = 0.0
     slow_disks: float = 0.0
@@ -162,6 +172,7 @@ def draw_swarm(luck: Random) -> Swarm:
         drift=tuple(luck.uniform(0.95, 1.05) for _ in range(nodes)),
         partitions=rate(0.7, 1.0) if nodes > 1 else 0.0,
         crashes=rate(0.8, 1.2),
+        leaves=rate(0.3, 0.4),
         pauses=rate(0.5, 0.6),
         freezes=rate(0.4, 0.6) if nodes > 1 else 0.0,
         slow_disks=rate(0.4, 0.4),
@@ -185,6 +196,7 @@ def draw_plan(luck: Random, swarm: Swarm) -> tuple[Fault, ...]:
     rates = (
         (swarm.partitions, _partition),
         (swarm.crashes, _crash),
+        (swarm.leaves, _leave),
         (swarm.pauses, _pause),
         (swarm.freezes, _freeze),
         (swarm.slow_disks, _slow_disk),
@@ -219,6 +231,10 @@ def _partition(luck: Random, swarm: Swarm) -> Blow:
 def _crash(luck: Random, swarm: Swarm) -> Blow:
     effects = luck.randrange(40)
     return Crash(_target(luck, swarm), effects, down_ms=luck.choice((1.0, 200.0, 1_500.0)))
+
+
+def _leave(luck: Random, swarm: Swarm) -> Blow:
+    return Leave(_target(luck, swarm), luck.uniform(1, 300), luck.choice((1.0, 500.0)))
 
 
 def _power_loss(luck: Random, _swarm: Swarm) -> Blow:

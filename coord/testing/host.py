@@ -82,6 +82,10 @@ class Process(Protocol):
         """Do what can be done now."""
         ...
 
+    def stop(self) -> None:
+        """Begin to leave."""
+        ...
+
     def next_wake_ms(self) -> float:
         """When it wants a turn even if nothing arrives, by its own clock."""
         ...

@@ -14,6 +14,7 @@ from coord.testing.faults import (
     DiskFull,
     Fault,
     Freeze,
+    Leave,
     Partition,
     Pause,
     PowerLoss,
@@ -85,6 +86,10 @@ class Nemesis:
             self._part(blow, host)
         elif isinstance(blow, Crash):
             self._crash_soon(host, blow)
+        elif isinstance(blow, Leave):
+            host.act(lambda process: process.stop())
+            self._later(blow.grace_ms, host.crash)
+            self._later(blow.grace_ms + blow.down_ms, host.start)
         elif isinstance(blow, Pause):
             host.pause()
             self._later(blow.last_ms, host.resume)

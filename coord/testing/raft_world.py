@@ -9,7 +9,7 @@ from random import Random
 
 import attrs
 
-from coord.ids import LogIndex
+from coord.ids import LogIndex, NodeId
 from coord.node.consensus import Consensus
 from coord.node.peers import Forward, ForwardRejected, Introduce, peer_frames
 from coord.raft.core import RaftCore
@@ -24,6 +24,7 @@ from coord.raft.messages import (
     SnapshotInstalled,
     SnapshotMeta,
     Tick,
+    Transfer,
 )
 from coord.raft.settings import RaftSettings, Restored
 from coord.testing.faults import Fault, Swarm
@@ -99,6 +100,11 @@ class RaftProcess:
     def next_wake_ms(self) -> float:
         """See Process."""
         return self._last_tick_ms + _TICK_MS
+
+    def stop(self) -> None:
+        """See Process."""
+        if self.core.is_leader:
+            self._consensus.step(Transfer(NodeId(0)))
 
     def propose(self, payloads: tuple[bytes, ...]) -> None:
         """Propose, if this node leads."""

@@ -96,7 +96,7 @@ class Workload:
             (5, self._complete),
             (2, self._give_back),
             (0.7, self._compact),
-            (0.3, self._transfer),
+            (0.5, self._transfer),
         )
         self._weights = [weight for weight, _ in kinds]
         self._kinds = [draw for _, draw in kinds]
