@@ -33,7 +33,14 @@ from coord.requests import (
     TransferReply,
 )
 from coord.store.checks import check_read
+from coord.store.sizes import answer_bytes
 from transport.base import ClientListener
+
+_SLOW_MS_MAX = 200.0  # of one turn: less than half of the shortest election timeout
+_TOO_BUSY = ErrorReply(int(ErrorCode.TOO_MANY_REQUESTS), "too much is being read at once")
+_TOGETHER_TOO_LARGE = ErrorReply(
+    int(ErrorCode.REPLY_TOO_LARGE), "the answers of this frame together are too large"
+)
 
 
 class Answering:
@@ -63,10 +70,12 @@ class Answering:
         self._fetches = Fetches()
         self._hashing = Hashing()
         self._longest_turn_ms = 0.0
+        self._slow_ms = 0.0  # spent in this turn on what may take long
 
     def note_turn(self, took_ms: float) -> None:
-        """Remember the longest turn, to be told with the next status."""
+        """Mark the end of a turn; the longest is told with the next status."""
         self._longest_turn_ms = max(self._longest_turn_ms, took_ms)
+        self._slow_ms = 0.0
 
     def ask(self, now_ms: float) -> None:
         """Ask for a read index for the reads that arrived this turn."""
@@ -112,18 +121,33 @@ class Answering:
     def _replies(
         self, ops: tuple[ReadOp | ErrorReply, ...], hashed: HashReply | None
     ) -> list[Reply]:
-        store_read = self._applying.store.read
+        """Answer in order until one message can hold no more; the rest is asked again alone."""
         replies: list[Reply] = []
+        left_bytes = self._settings.reply_bytes_max
         for op in ops:
-            if type(op) is Range:
-                problem = check_read(op)
-                replies.append(store_read(op) if problem is None else problem)
-            elif type(op) is HashState:
+            if left_bytes <= 0:
+                replies.append(_TOGETHER_TOO_LARGE)
+                continue
+            if type(op) is HashState:
                 assert hashed is not None, "hashes are computed before the frame is answered"
-                replies.append(hashed)
+                reply: Reply = hashed
+            elif type(op) is Range and not op.range_end:
+                problem = check_read(op)
+                reply = self._applying.store.read(op) if problem is None else problem
             else:
-                replies.append(self._answer_other(op))
+                reply = self._answer_slow(op)
+            left_bytes -= answer_bytes(reply)
+            replies.append(_TOGETHER_TOO_LARGE if left_bytes < 0 and replies else reply)
         return replies
+
+    def _answer_slow(self, op: ReadOp | ErrorReply) -> Reply:
+        """Answer what may take long, unless this turn has had enough of it."""
+        if self._slow_ms > _SLOW_MS_MAX:
+            return _TOO_BUSY
+        began_ms = self._clock.now_ms()
+        reply = self._answer_other(op)
+        self._slow_ms += self._clock.now_ms() - began_ms
+        return reply
 
     def _send(self, read: WaitingRead, replies: Sequence[Reply]) -> None:
         payload = node_frames.encode(ReadReply(read.request, tuple(replies)))

@@ -6,23 +6,26 @@ or forwarded frame needs no route through the cluster.
 """
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 import attrs
 
 from coord import limits
-from coord.codec import Codec, client_frames, encode_batch, node_frames
+from coord.codec import client_frames, encode_batch, node_frames
 from coord.errors import ErrorCode
 from coord.frames import Batch, WriteFrame, WriteRejected, WriteReply
 from coord.ids import LogIndex
 from coord.raft.messages import Entry
-from coord.requests import ErrorReply, Reply
+from coord.requests import ErrorReply, PutReply, Reply
+from coord.store.sizes import answer_bytes
 from transport.base import ClientListener
 
 INTERNAL_WRITER = 1
 """The node's own writes: compaction, alarms. Never recorded, refused from clients."""
 
 _ENTRY_FRAMES_BYTES_MAX = limits.DRAIN_BYTES_MAX + limits.FRAME_BYTES_MAX
-_replies: Codec[Reply] = Codec(Reply)
+_PLAIN = {PutReply}
+_previous = attrgetter("prev_kv")
 _LOST = ErrorReply(int(ErrorCode.LOST_ANSWER), "ask again: not all answers fit in one message")
 
 
@@ -122,13 +125,11 @@ class Writes:
         waiter = self._waiters.pop((frame.writer, frame.first_seq), None)
         if waiter is None:
             return
+        if not _are_small(replies):
+            replies = _what_fits(replies, self._reply_bytes_max)
         reply = WriteReply(frame.writer, frame.first_seq, leader, replies)
-        payload = node_frames.encode(reply)
-        if len(payload) > self._reply_bytes_max:
-            kept = _what_fits(replies, self._reply_bytes_max)
-            payload = node_frames.encode(WriteReply(frame.writer, frame.first_seq, leader, kept))
         # A client that cannot take its answer asks again with the same numbers.
-        self._clients.send(waiter.route, payload)
+        self._clients.send(waiter.route, node_frames.encode(reply))
 
     def reject(self, frame: WriteFrame, leader: int, code: ErrorCode, detail: str = "") -> None:
         """Tell the waiting client that `frame` was not proposed."""
@@ -151,15 +152,21 @@ class Writes:
             del self._waiters[key]
 
 
+def _are_small(replies: tuple[Reply, ...]) -> bool:
+    """Whether all are answers to plain puts: the usual case, found fast."""
+    return set(map(type, replies)) == _PLAIN and not any(map(_previous, replies))
+
+
 def _what_fits(replies: tuple[Reply, ...], most_bytes: int) -> tuple[Reply, ...]:
     """Replace the answers that do not fit beside those before them by "ask again".
 
-    All was done and is on record; the client repeats the numbers that lack an answer.
+    All was done and is on record; the client repeats the numbers that lack an answer. One that
+    does not fit alone is as good as lost.
     """
     left_bytes = most_bytes
     kept: list[Reply] = []
     for reply in replies:
-        size_bytes = len(_replies.encode(reply))
+        size_bytes = answer_bytes(reply)
         if size_bytes <= left_bytes:
             left_bytes -= size_bytes
             kept.append(reply)

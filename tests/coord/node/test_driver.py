@@ -258,3 +258,27 @@ def test_the_bytes_of_a_valid_frame_stand_in_the_log_as_they_came() -> None:
     lone.storage.write = spy  # type: ignore[method-assign]
     lone.send(frame)
     assert any(frame in payload for payload in written)
+
+
+def test_reads_that_are_too_large_together_are_answered_as_far_as_one_message_goes() -> None:
+    lone = LoneNode(reply_bytes_max=1000)
+    lone.write(Put(b"k", b"v" * 400))
+    replies = _read(lone, *[Range(b"k", b"l")] * 3, Range(b"k"))
+    assert [type(reply) for reply in replies[:2]] == [RangeReply, RangeReply]
+    assert [_code(reply) for reply in replies[2:]] == [ErrorCode.REPLY_TOO_LARGE] * 2
+
+
+def test_one_turn_reads_only_for_so_long_and_the_rest_is_told_to_come_again() -> None:
+    lone = LoneNode()
+    read = lone.node.store.read
+
+    def read_slowly(op: ReadOp) -> Reply:
+        lone.clock.advance(150.0)
+        return read(op)
+
+    lone.node.store.read = read_slowly  # type: ignore[method-assign]
+    slow = Range(b"k", b"l", min_mod_revision=1)
+    replies = _read(lone, slow, slow, slow, Range(b"k"), serializable=True)
+    assert [type(reply) for reply in replies] == [RangeReply, RangeReply, ErrorReply, RangeReply]
+    assert _code(replies[2]) == ErrorCode.TOO_MANY_REQUESTS
+    assert type(_read(lone, slow, serializable=True)[0]) is RangeReply  # a new turn
