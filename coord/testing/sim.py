@@ -13,6 +13,7 @@ import click
 from coord.testing.campaign import Outcome, draw_run, never_happened, run_campaign, run_seed
 
 _FULL_SEEDS = 200  # fewer cannot be expected to see everything happen
+_FAILURES_MAX = 20  # then the campaign ends: more of the same teaches nothing
 _PROGRESS_S = 5.0
 
 
@@ -49,6 +50,7 @@ def _run_one(seed: int, trace: bool, plan: bool) -> int:
 def _run_many(seeds: range, jobs: int) -> int:
     totals: Counter[str] = Counter()
     failed: list[Outcome] = []
+    done = 0
     started = told = time.monotonic()
     for done, outcome in enumerate(run_campaign(seeds, jobs), 1):
         totals.update(outcome.counts)
@@ -56,12 +58,15 @@ def _run_many(seeds: range, jobs: int) -> int:
             failed.append(outcome)
             click.echo(f"seed {outcome.seed} FAILED: {outcome.failure[-1500:]}")
             click.echo(f"    python -m coord.testing.sim --seed {outcome.seed} --trace")
+            if len(failed) == _FAILURES_MAX:
+                click.echo(f"stopped after {done} seeds: {_FAILURES_MAX} failed")
+                break
         if time.monotonic() - told > _PROGRESS_S:
             told = time.monotonic()
             click.echo(f"{done} of {len(seeds)} seeds, {len(failed)} failed")
     for name, value in totals.items():
         click.echo(f"{value:12}  {name}")
-    click.echo(f"{len(seeds)} seeds in {time.monotonic() - started:.0f} s, {len(failed)} failed")
+    click.echo(f"{done} seeds in {time.monotonic() - started:.0f} s, {len(failed)} failed")
     missing = never_happened(totals) if len(seeds) >= _FULL_SEEDS else []
     for name in missing:
         click.echo(f"never happened: {name}")
