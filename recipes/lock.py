@@ -19,7 +19,15 @@ from coord.client.ops import Text
 from coord.model import KeyValue
 from coord.requests import RangeReply
 from recipes.hold import Hold, Holds, check_timeout, within
-from recipes.line import ID_DIGITS, Entered, first_of, folder_of, lease_name, wait_in_line
+from recipes.line import (
+    ID_DIGITS,
+    Entered,
+    first_of,
+    folder_of,
+    lease_name,
+    nearest_ahead,
+    wait_in_line,
+)
 from recipes.port import KeptLease, KeyStore
 
 PAGE_KEYS = 1000
@@ -84,8 +92,11 @@ class Lock:
             assert isinstance(first, RangeReply)
             if first.kvs and first.kvs[0].create_revision == entered.place.token:
                 return True
-            if not patient and self._is_place(first.kvs[0]):
-                return False
+            if not patient:
+                ahead = await nearest_ahead(
+                    self._client, entered.place, self._folder, self._is_place
+                )
+                return ahead is None
             await wait_in_line(self._client, session, entered.place, self._folder, self._is_place)
             return True
 
