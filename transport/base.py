@@ -92,6 +92,10 @@ class ClientListener(Protocol):
         """Queue one message to a connected client; never blocks."""
         ...
 
+    def flush(self) -> None:
+        """Let what was sent leave before the caller goes on with something longer."""
+        ...
+
     def close(self) -> None:
         """Stop listening; what is queued may still leave for a short while."""
         ...

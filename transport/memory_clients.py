@@ -209,6 +209,9 @@ class MemoryListener:
         connection.transmit(connection.down, payload)
         return SendResult.SENT
 
+    def flush(self) -> None:
+        """Nothing waits here: the schedule decides when a message arrives."""
+
     def close(self) -> None:
         """Stop listening; every connection breaks."""
         self._inbox.clear()

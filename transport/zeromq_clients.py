@@ -5,6 +5,8 @@ A message that is not one of ours is told to the node together with its route, s
 can answer it; the connection goes on.
 """
 
+import os
+
 import zmq
 
 from transport.base import OnRefused, Refusal, SendResult
@@ -28,6 +30,7 @@ from transport.zeromq_socket import (
     new_socket,
 )
 
+_yield = getattr(os, "sched_yield", lambda: None)
 _CLOSE_LINGER_MS = 200  # the last answers of a stopping node may still leave
 
 
@@ -114,6 +117,10 @@ class ZmqListener:
                 return SendResult.GONE
             raise
         return SendResult.SENT
+
+    def flush(self) -> None:
+        """Give ZeroMQ's thread the processor for a moment if it shares this thread's."""
+        _yield()
 
     def close(self) -> None:
         """Stop listening; what is queued may still leave for a fifth of a second."""

@@ -91,6 +91,7 @@ class Node:
         self._settings = settings
         self._storage = storage
         self._peers = peers
+        self._clients = clients
         self._clock = clock
         self._report = report
         recovered = storage.recovered
@@ -193,10 +194,13 @@ class Node:
         self._pass_time(now_ms)
         self._proposing.send(now_ms)
         self._answering.ask(now_ms)
+        self._write_down()
         self._apply(now_ms)
         self._heed_standing(now_ms)
         self._answering.answer_ready(now_ms)
+        self._clients.flush()
         self._consensus.send_news()
+        self._write_down()
         self._do_background(now_ms)
         self._answering.note_turn(self._clock.now_ms() - now_ms)
 
@@ -213,6 +217,11 @@ class Node:
                 self._consensus.step(completion)
                 if isinstance(completion, SnapshotInstalled) and completion.accepted:
                     self._load_installed(completion.meta)
+
+    def _write_down(self) -> None:
+        """Let the storage begin, and hear at once of what it could finish at once."""
+        while self._storage.flush():
+            self._hear_storage()
 
     def _hear_saved(self, saved: SnapshotSaved) -> None:
         self._saving.saved(saved)

@@ -28,6 +28,9 @@ class RecordingListener:
             self.sent.append((route, node_frames.decode(payload)))
         return result
 
+    def flush(self) -> None:
+        """Nothing waits here."""
+
     def close(self) -> None:
         """Nothing to release."""
 

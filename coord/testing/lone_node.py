@@ -46,6 +46,10 @@ class InstantStorage:
         self.log_bytes += sum(len(entry.payload) for entry in write.entries)
         self._answers.append(Written(write.ticket))
 
+    def flush(self) -> bool:
+        """Whether a write has been made durable."""
+        return bool(self._answers)
+
     def save_chunk(self, meta: SnapshotMeta, chunk: bytes, last: bool) -> None:
         """Keep the chunks of the newest snapshot; answer SnapshotSaved at the last."""
         if meta != self._saving:

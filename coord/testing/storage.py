@@ -77,6 +77,10 @@ class SimulatedStorage:
         """Append and make durable; answers Written."""
         self._add_log_job(write)
 
+    def flush(self) -> bool:
+        """Nothing is ready at once: the schedule decides when a write ends."""
+        return False
+
     def save_chunk(self, meta: SnapshotMeta, chunk: bytes, last: bool) -> None:
         """Append to the node's own new snapshot; with `last`, answers SnapshotSaved."""
         self._backlog_bytes += len(chunk)

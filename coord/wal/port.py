@@ -1,9 +1,9 @@
 """The storage port: what a node asks of its disk, and the answers that come back.
 
-No method waits. Requests of one kind are carried out in order; each answer appears in poll()
-only after what it says is durable. A storage that fails to write ends the process: after a
-failed fsync nothing it says could be trusted (ATC'20, "Can Applications Recover from fsync
-Failures?").
+No method waits, but for the time of one small write. Requests of one kind are carried out in
+order; each answer appears in poll() only after what it says is durable. A storage that fails to
+write ends the process: after a failed fsync nothing it says could be trusted (ATC'20, "Can
+Applications Recover from fsync Failures?").
 """
 
 from collections.abc import Iterator
@@ -70,7 +70,16 @@ class Storage(Protocol):
         ...
 
     def write(self, write: Write) -> None:
-        """Append and make durable; answers Written."""
+        """Take a write to be appended and made durable, in order; answers Written."""
+        ...
+
+    def flush(self) -> bool:
+        """Begin what write() took; the node calls it once it has no more to hand over.
+
+        Returns:
+            Whether an answer became ready at once. A lone small write may be carried out right
+            here, when nothing else is under way: waiting for it costs less than handing it over.
+        """
         ...
 
     def save_chunk(self, meta: SnapshotMeta, chunk: bytes, last: bool) -> None:

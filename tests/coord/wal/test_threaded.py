@@ -23,7 +23,12 @@ from coord.testing.log_driver import raw_snapshot
 from coord.testing.logs import OWNER, TINY_FILES, entry, meta, reopen, write
 from coord.wal.identity import Identity
 from coord.wal.port import Completion, SnapshotSaved
-from coord.wal.threaded import EXIT_STORAGE_FAILED, ThreadedStorage, open_storage
+from coord.wal.threaded import (
+    EXIT_STORAGE_FAILED,
+    INLINE_BYTES_MAX,
+    ThreadedStorage,
+    open_storage,
+)
 
 WAIT_S = 20.0
 
@@ -38,11 +43,13 @@ class Node:
 
     def wait_for(self, count: int) -> list[Completion]:
         """Wait until there are `count` answers in all."""
-        while len(self.answers) < count:
+        while True:
+            self.storage.flush()
+            self.answers += self.storage.poll()
+            if len(self.answers) >= count:
+                return self.answers
             assert self.woken.wait(WAIT_S)
             self.woken.clear()
-            self.answers += self.storage.poll()
-        return self.answers
 
 
 def on_directory(path: Path) -> Node:
@@ -128,7 +135,8 @@ def test_a_received_snapshot_replaces_the_log(tmp_path: Path) -> None:
     node.storage.close()
 
 
-def test_writes_that_wait_share_one_sync(tmp_path: Path) -> None:
+def test_writes_that_wait_share_one_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coord.wal.threaded.INLINE_BYTES_MAX", 100)
     disk = SimulatedDisk()
     node = Node(lambda wake: ThreadedStorage(disk, OWNER, wake, settings=TINY_FILES))
     reached, gate = threading.Event(), threading.Event()
@@ -142,18 +150,23 @@ def test_writes_that_wait_share_one_sync(tmp_path: Path) -> None:
 
     disk.enter = enter  # type: ignore[method-assign]
     calls = disk.calls
-    node.storage.write(write(1, entry(1), term=1))
+    node.storage.write(write(1, entry(1, size_bytes=101), term=1))
+    assert not node.storage.flush()
     assert reached.wait(WAIT_S)
     for ticket in range(2, 12):
         node.storage.write(write(ticket, entry(ticket)))
+        assert not node.storage.flush()  # small, yet not alone
     gate.set()
     node.wait_for(11)
     assert disk.calls == calls + 4
     node.storage.close()
 
 
+@pytest.mark.parametrize("size_bytes", [10, INLINE_BYTES_MAX + 1])
 @pytest.mark.parametrize("call", [1, 2])
-def test_a_failed_write_or_sync_ends_the_process_and_acknowledges_nothing(call: int) -> None:
+def test_a_failed_write_or_sync_ends_the_process_and_acknowledges_nothing(
+    call: int, size_bytes: int
+) -> None:
     disk = SimulatedDisk()
     fatal: list[BaseException] = []
     ended = threading.Event()
@@ -166,9 +179,11 @@ def test_a_failed_write_or_sync_ends_the_process_and_acknowledges_nothing(call: 
     node.storage.write(write(1, entry(1), term=1))
     node.wait_for(1)
     disk.fail(call, errno.EIO)
-    node.storage.write(write(2, entry(2)))
+    node.storage.write(write(2, entry(2, size_bytes=size_bytes)))
+    node.storage.flush()
     assert ended.wait(WAIT_S)
     node.storage.write(write(3, entry(3)))
+    node.storage.flush()
     node.storage.save_chunk(meta(1), b"state", last=True)
     node.storage.read_chunk(ChunkWanted(NodeId(5), meta(1), 0))
     node.storage.close()
@@ -198,6 +213,30 @@ def test_a_gap_in_the_log_ends_the_process_before_it_is_written() -> None:
     node.storage.close()
     assert [type(error) for error in fatal] == [AssertionError]
     assert reopen(disk).entries == ()
+
+
+def test_a_lone_small_write_is_durable_at_once_and_wakes_nobody(tmp_path: Path) -> None:
+    node = on_directory(tmp_path)
+    node.storage.write(write(1, entry(1), term=1))
+    assert node.storage.poll() == []
+    assert node.storage.flush()
+    assert node.storage.poll() == [Written(1)]
+    assert not node.woken.is_set()
+    assert not node.storage.flush()
+    node.storage.close()
+
+
+def test_a_slow_disk_is_left_to_the_log_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coord.wal.threaded.SLOW_SYNC_S", -1.0)
+    node = on_directory(tmp_path)
+    node.storage.write(write(1, entry(1), term=1))
+    assert node.storage.flush()
+    node.storage.write(write(2, entry(2)))
+    assert not node.storage.flush()
+    assert node.wait_for(2) == [Written(1), Written(2)]
+    node.storage.close()
 
 
 def test_a_directory_in_use_or_of_another_node_is_refused(tmp_path: Path) -> None:
