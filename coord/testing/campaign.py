@@ -124,6 +124,7 @@ def count(world: World) -> dict[str, int]:
         "power losses": struck["PowerLoss"],
         "slow disks": struck["SlowDisk"],
         "full disks": struck["DiskFull"],
+        "writes carried out at once": sum(host.machine.hurried for host in world.hosts),
         "disk errors": sum(host.machine.disk_errors for host in world.hosts),
         "crashes in recovery": sum(host.machine.failed_starts for host in world.hosts),
         "space alarms": replay.alarms,

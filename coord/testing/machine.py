@@ -11,11 +11,28 @@ from coord.testing.disk import CAPACITY_BYTES, SimulatedCrash, SimulatedDisk
 from coord.testing.host import CannotStart
 from coord.testing.schedule import Schedule
 from coord.testing.storage import SimulatedStorage
+from coord.testing.taps import Crashed
 from coord.wal.identity import Identity
 
 _CRASH_IN_RECOVERY = 0.15
 _RECOVERY_CALLS = 30  # calls to the disk that opening a log takes, about
 _ROOM_BYTES = 12_000  # left on a disk that fills up
+
+
+class HastyStorage(SimulatedStorage):
+    """Carries out a lone write at once now and then, as the real storage does."""
+
+    hurries: Callable[[], bool] = staticmethod(lambda: False)
+
+    def flush(self) -> bool:
+        """See Storage."""
+        if self.waiting != 1 or not self.hurries():
+            return False
+        try:
+            self.complete(1)
+        except OSError as error:
+            raise Crashed from error  # a storage that fails to write ends the process
+        return True
 
 
 class WalMachine:
@@ -42,28 +59,31 @@ class WalMachine:
         self.disk = SimulatedDisk(seed=number)
         self.slow_ms = 0.0
         self.failed_starts = 0
+        self.hurried = 0
         self.disk_errors = 0
         self._calm = False
         self._schedule = schedule
         self._identity = identity
         self._luck: Random = schedule.stream(f"disk {number}")
+        self._hurry = self._luck.choice((0.0, 0.3, 0.9))
         self._sync_min_ms = sync_min_ms
         self._sync_mean_ms = sync_mean_ms
         self._broken = broken
         self._storage: SimulatedStorage | None = None
 
-    def open(self, wake: Callable[[], None]) -> SimulatedStorage:
+    def open(self, wake: Callable[[], None]) -> HastyStorage:
         """See Machine."""
         luck, disk = self._luck, self.disk
         if not self._calm and luck.random() < _CRASH_IN_RECOVERY:
             disk.crash_at(luck.randint(1, _RECOVERY_CALLS))
         try:
-            storage = SimulatedStorage(disk, self._identity, wake, self._later)
+            storage = HastyStorage(disk, self._identity, wake, self._later)
         except (SimulatedCrash, OSError) as error:
             self.failed_starts += 1
             disk.crash(luck.randint)
             raise CannotStart(str(error)) from error
         disk.heal()
+        storage.hurries = self._hurries
         self._storage = storage
         return storage
 
@@ -80,6 +100,11 @@ class WalMachine:
     def slow_down(self, sync_ms: float) -> None:
         """See Machine."""
         self.slow_ms = sync_ms
+
+    def _hurries(self) -> bool:
+        hurries = not self.slow_ms and self._luck.random() < self._hurry
+        self.hurried += hurries
+        return hurries
 
     def fill(self, full: bool) -> None:
         """See Machine."""
