@@ -150,6 +150,11 @@ class Holds:
         await self._give_up(session, share, key, entering)
         return None
 
+    def has(self, key: bytes) -> bool:
+        """Tell whether a task of ours holds the place `key` or waits at it."""
+        share = self._shares.get(key)
+        return share is not None and share.users > 0
+
     async def release(self, session: KeptLease, place: Place) -> None:
         """Give one share of a place up; see `Hold.release`."""
         share = self._shares.get(place.key)

@@ -11,7 +11,8 @@ from coord.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "commands"
-NOT_RECIPES = {"__init__", "errors", "hold", "line", "port", "waiting"}  # what the recipes are made with
+# What the recipes are made with.
+NOT_RECIPES = {"__init__", "errors", "hold", "line", "port", "waiting"}
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
