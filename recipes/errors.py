@@ -26,6 +26,10 @@ class StillHeld(Unavailable):
     """Others held it until the deadline; no place in line is left behind."""
 
 
+class LimitMismatch(Refused):
+    """It was made with another limit; nothing was changed."""
+
+
 class Contended(Unavailable):
     """Others were faster each time it was tried; nothing was written."""
 
