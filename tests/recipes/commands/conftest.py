@@ -1,0 +1,60 @@
+"""The commands of recipes, run in this process against a store in this process."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from coord.cli.main import main
+from coord.client.ops import Text
+from coord.testing.local import LocalClient, LocalCluster, LocalWatch
+from recipes.commands.connection import AioConnector
+
+
+class FollowedClient(LocalClient):
+    """Once a watch is made, does what the test says, and then has the process told to end."""
+
+    def __init__(self, cluster: LocalCluster, steps: list[Callable[[], object]]) -> None:
+        super().__init__(cluster)
+        self._steps = steps
+
+    def watch(self, key: Text, **options: Any) -> LocalWatch:
+        asyncio.get_running_loop().call_soon(self._step)
+        return super().watch(key, **options)
+
+    def _step(self) -> None:
+        if self._steps:
+            self._steps.pop(0)()
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        # Between two steps everybody who waits has a few turns to see the first.
+        asyncio.get_running_loop().call_later(0.01, self._step)
+
+
+class RecipeCommands:
+    """Runs `coord` against one store, as often as the test likes."""
+
+    def __init__(self) -> None:
+        self.cluster = LocalCluster()
+        self.steps: list[Callable[[], object]] = []
+
+    def __call__(self, *args: str) -> Result:
+        connector = AioConnector(lambda endpoints, timeout_ms: contextlib.nullcontext(self.client))
+        return CliRunner().invoke(main, list(args), obj=connector, prog_name="coord")
+
+    @property
+    def client(self) -> FollowedClient:
+        """Return one more client."""
+        return FollowedClient(self.cluster, self.steps)
+
+
+@pytest.fixture
+def coord_command() -> RecipeCommands:
+    """Return a `coord` with a store of its own."""
+    return RecipeCommands()
