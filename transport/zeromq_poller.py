@@ -3,11 +3,14 @@
 import math
 import os
 import socket as network
-from typing import Protocol
+import time
+from typing import Any, Protocol
 
 import zmq
 
 from transport.zeromq_monitor import StrangerMonitor
+
+_yield = getattr(os, "sched_yield", lambda: None)
 
 
 class _Waker(Protocol):
@@ -72,15 +75,19 @@ class ZmqPoller:
             self._poller.register(watched, zmq.POLLIN)
         self._poller.register(self._waker.descriptor, zmq.POLLIN)
 
-    def wait(self, timeout_ms: float) -> None:
+    def wait(self, timeout_ms: float, look_ms: float = 0.0) -> None:
         """Return when something arrived, wake() was called, or the time is over.
 
         May return early for nothing. Reports of strangers are handed on from here.
 
         Args:
             timeout_ms: 0 only looks; rounded up to whole milliseconds.
+            look_ms: how long to look again and again, letting others of this processor run in
+                between, before sleeping. A processor that has gone to sleep takes longer to wake
+                up than an answer from a peer takes to come.
         """
-        for ready, _ in self._poller.poll(max(0, math.ceil(timeout_ms))):
+        arrived = self._look(min(look_ms, timeout_ms)) if timeout_ms > 0 and look_ms > 0 else []
+        for ready, _ in arrived or self._poller.poll(max(0, math.ceil(timeout_ms))):
             monitor = self._monitors.get(ready)
             if monitor is not None:
                 monitor.drain()
@@ -89,6 +96,14 @@ class ZmqPoller:
                 # Only now may the next wake() ring again. What the waking thread left for the
                 # loop before a wake() that found this set is read after wait() returns.
                 self._rung = False
+
+    def _look(self, duration_ms: float) -> list[tuple[Any, int]]:
+        until_s = time.perf_counter() + duration_ms / 1000
+        while True:
+            arrived: list[tuple[Any, int]] = self._poller.poll(0)
+            if arrived or time.perf_counter() >= until_s:
+                return arrived
+            _yield()
 
     def wake(self) -> None:
         """Make wait() return now or at its next call; many calls cost one. From any thread."""

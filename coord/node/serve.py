@@ -42,6 +42,7 @@ _REFUSALS_MAX = 100  # waiting to be logged; more are as good as one
 # The log thread needs the interpreter after each sync. A busy loop lets go of it so often and so
 # briefly that with the default of 5 ms the thread was measured to starve for up to 600 ms.
 _SWITCH_S = 50e-6
+_LOOK_MS = 0.15  # before sleeping, on a processor of its own: less than a fast disk's sync
 _STALL_MS = 30.0  # a turn longer than this is worth a line in the log
 
 PEER_LINK = LinkSettings(
@@ -171,7 +172,8 @@ def _run(
 ) -> None:
     wait = transport.poller.wait
     while not stop.asked:
-        wait(node.next_wake_ms() - clock.now_ms())
+        look_ms = _LOOK_MS if affinity.cpu is not None else 0.0
+        wait(node.next_wake_ms() - clock.now_ms(), look_ms)
         began_ms = clock.now_ms()
         node.turn()
         took_ms = clock.now_ms() - began_ms
