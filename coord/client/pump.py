@@ -82,7 +82,7 @@ class Pump:
         """End all requests and release everything; closing twice does nothing."""
         if self._closed:
             return
-        if self.is_running and self._core.writes.has_writer:
+        if self.is_running and self._core.writes.may_close_writer:
             await self._close_writer()
         self._closed = True
         self.is_running = False

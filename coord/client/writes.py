@@ -50,6 +50,7 @@ class WriteLane:
         self._writer = 0
         self._writer_proven_ms = 0.0
         self._opening: WritePacket | None = None
+        self._was_opened_once = False
 
     @property
     def is_busy(self) -> bool:
@@ -57,9 +58,14 @@ class WriteLane:
         return bool(self._packets) or len(self._queue) > 0 or self._opening is not None
 
     @property
-    def has_writer(self) -> bool:
-        """Whether the cluster keeps a record for this client."""
-        return self._writer != 0 and self._opening is None
+    def may_close_writer(self) -> bool:
+        """Whether the cluster keeps a record for this client that it may drop at once.
+
+        It may not while a copy of the registration can still be under way: arriving late, that
+        would open the writer anew, with no record, and a late copy of a write be done again. A
+        record left behind ends by itself, long after every copy has.
+        """
+        return self._writer != 0 and self._opening is None and self._was_opened_once
 
     def submit(self, op: WriteOp, size_bytes: int, deadline_ms: float, waiter: Waiter) -> None:
         """Take one write; it leaves with the next flush.
@@ -164,6 +170,7 @@ class WriteLane:
         self._opening = None
         if isinstance(reply, WriterReply):
             self._writer_proven_ms = packet.sent_ms
+            self._was_opened_once = not packet.unsure and sum(packet.open_attempts.values()) == 1
             return
         self._writer = 0
         detail = reply if isinstance(reply, ErrorReply) else ErrorReply(ErrorCode.MALFORMED)

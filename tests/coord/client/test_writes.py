@@ -223,3 +223,34 @@ def test_an_answer_nobody_waits_for_any_more_is_dropped() -> None:
     ((_, frame),) = bench.writes()
     bench.acknowledge(A, frame)
     assert there.reply is not None
+
+
+def test_a_writer_is_closed_only_while_no_copy_of_its_registration_can_come_late() -> None:
+    once = writing(A, B)
+    assert once.core.writes.may_close_writer
+    bench = Bench(A, B)
+    bench.ready(A, B)
+    bench.write(Put(b"k"))
+    ((first, opening),) = bench.writes()
+    for _ in range(400):
+        bench.pass_ms(10)
+        if again := bench.writes():
+            break
+    ((second, repeated),) = again
+    assert second != first
+    assert repeated == opening
+    bench.acknowledge(second, repeated, WriterReply(600_000))
+    assert len(bench.writes()) == 1  # it may write, but the node at `first` may still wake up
+    assert not bench.core.writes.may_close_writer
+
+
+def test_a_registration_refused_before_leaves_no_copy_behind() -> None:
+    bench = Bench(A, B)
+    bench.ready(A, B)
+    bench.write(Put(b"k"))
+    ((first, opening),) = bench.writes()
+    bench.receive(first, refusal(opening, ErrorCode.NO_LEADER))
+    bench.pass_ms(2_000)
+    ((second, repeated), *_) = bench.writes()
+    bench.acknowledge(second, repeated, WriterReply(600_000))
+    assert bench.core.writes.may_close_writer
