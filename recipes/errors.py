@@ -30,6 +30,10 @@ class LimitMismatch(Refused):
     """It was made with another limit; nothing was changed."""
 
 
+class NotANumber(Refused):
+    """The key holds no whole number; nothing was written."""
+
+
 class Contended(Unavailable):
     """Others were faster each time it was tried; nothing was written."""
 
