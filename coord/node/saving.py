@@ -90,7 +90,12 @@ class Saving:
             self._slices = None
 
     def saved(self, saved: SnapshotSaved) -> None:
-        """Note that a snapshot is durable; or, by size 0, that there was no room for it."""
+        """Note that a snapshot is durable; or, by size 0, that there was no room for it.
+
+        Word of one that was given up is late: another may be under way by now.
+        """
+        if saved.meta != self._meta:
+            return
         self._meta = None
         if saved.size_bytes == 0:
             # Not at once again on a full disk: when the log has grown some more.
