@@ -51,6 +51,7 @@ DRAIN_FRAMES_MAX = 4096
 PROPOSALS_BYTES_MAX = 64 * MIB  # proposed and not yet applied; more gets "too many requests"
 APPLY_SLICE_ENTRIES = 64  # entries applied before the loop looks at its sockets again
 APPLY_SLICE_OPS = 4096  # likewise operations: about ten milliseconds
+READS_WAITING_MAX = 500_000  # reads that wait for a leader or for the store, per node: about 100 MB
 REQUEST_TIMEOUT_MS = 7_000  # a request without an answer by then ends as "maybe done"
 
 # --- Raft -------------------------------------------------------------------------------------

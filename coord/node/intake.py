@@ -12,6 +12,7 @@ from coord.frames import (
     Hello,
     HelloReply,
     ReadFrame,
+    ReadRejected,
     WatchCancel,
     WatchCreate,
     WatchCredit,
@@ -113,6 +114,10 @@ class Intake:
         read = WaitingRead(route, request, ops, deadline_ms)
         if serializable:
             self._serve_read(read)
+        elif self._reads.waiting_ops >= self._settings.reads_waiting_max:
+            # With nobody leading they would gather until memory ends.
+            rejected = ReadRejected(request, self.leader, ErrorCode.TOO_MANY_REQUESTS)
+            self._clients.send(route, node_frames.encode(rejected))
         else:
             self._reads.take(read)
 

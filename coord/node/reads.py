@@ -31,6 +31,8 @@ class Reads:
         self._indexed: list[tuple[LogIndex, list[WaitingRead]]] = []
         self._retry_at_ms: float | None = None
         self._failed: list[WaitingRead] = []
+        self.waiting_ops = 0
+        """Reads in all frames taken and neither handed out nor expired."""
 
     @property
     def waiting(self) -> int:
@@ -40,6 +42,7 @@ class Reads:
     def take(self, read: WaitingRead) -> None:
         """Accept a linearizable read."""
         self._new.append(read)
+        self.waiting_ops += len(read.ops)
 
     def next_context(self, now_ms: float) -> int | None:
         """Bind the reads of this turn to a new context to ask Raft about.
@@ -75,15 +78,19 @@ class Reads:
             return []
         ready = [read for index, group in self._indexed if index <= applied for read in group]
         self._indexed = [(index, group) for index, group in self._indexed if index > applied]
-        return ready
+        return self._leave(ready)
 
     def expired(self, now_ms: float) -> list[WaitingRead]:
         """Take the reads that failed to get an index until their deadline."""
         late = [read for read in self._failed if read.deadline_ms <= now_ms]
         if late:
             self._failed = [read for read in self._failed if read.deadline_ms > now_ms]
-        return late
+        return self._leave(late)
 
     def next_wake_ms(self) -> float | None:
         """When a failed read wants to ask again."""
         return self._retry_at_ms
+
+    def _leave(self, reads: list[WaitingRead]) -> list[WaitingRead]:
+        self.waiting_ops -= sum([len(read.ops) for read in reads])
+        return reads

@@ -38,6 +38,7 @@ class NodeSettings:
     apply_slice_entries: int = limits.APPLY_SLICE_ENTRIES
     apply_slice_ops: int = limits.APPLY_SLICE_OPS
     request_timeout_ms: int = limits.REQUEST_TIMEOUT_MS
+    reads_waiting_max: int = limits.READS_WAITING_MAX
     clients_max: int = limits.CLIENTS_MAX
     watches_per_client_max: int = limits.WATCHES_PER_CLIENT_MAX
     watch_window_bytes: int = limits.WATCH_WINDOW_BYTES

@@ -11,6 +11,7 @@ from coord.frames import (
     Hello,
     HelloReply,
     ReadFrame,
+    ReadRejected,
     ReadReply,
     WatchCreate,
     WatchEvents,
@@ -282,3 +283,15 @@ def test_one_turn_reads_only_for_so_long_and_the_rest_is_told_to_come_again() ->
     assert [type(reply) for reply in replies] == [RangeReply, RangeReply, ErrorReply, RangeReply]
     assert _code(replies[2]) == ErrorCode.TOO_MANY_REQUESTS
     assert type(_read(lone, slow, serializable=True)[0]) is RangeReply  # a new turn
+
+
+def test_no_more_reads_wait_for_a_leader_than_memory_is_set_aside_for() -> None:
+    lone = LoneNode(reads_waiting_max=5)
+    frames = [ReadFrame(number, False, (Range(b"k"),) * 3) for number in range(3)]
+    lone.clients.arrived += [(b"route", client_frames.encode(frame)) for frame in frames]
+    lone.settle()
+    told = {type(frame): frame for frame in lone.clients.take(b"route")}
+    rejected = told[ReadRejected]
+    assert isinstance(rejected, ReadRejected)
+    assert (rejected.request, rejected.code) == (2, ErrorCode.TOO_MANY_REQUESTS)
+    assert len(_read(lone, Range(b"k"))) == 1  # those before were answered, so there is room
