@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "bench": "coord.cli.bench:bench",
     "compact": "coord.cli.compact:compact",
     "del": "coord.cli.delete:delete",
+    "embedded": "coord.cli.embedded:embedded",
     "get": "coord.cli.get:get",
     "lease": "coord.cli.lease:lease",
     "put": "coord.cli.put:put",
