@@ -16,6 +16,10 @@ class LinkSettings:
     queue_messages: int = 4096
     """Waiting on one connection, each way, before a send is told that it is full."""
 
+    unread_messages: int = 0
+    """Arrived at a client's channel and not yet received; 0 for no bound, where the protocol above
+    bounds it. With a bound the channel sends no signs of life (see transport.zeromq_socket)."""
+
     receive_bytes_max: int = 16 * 1024 * 1024
     """Largest payload taken in. Up to twice this is read and refused with a reason; a sender
     of more loses its connection."""
@@ -40,8 +44,9 @@ class LinkSettings:
     def __post_init__(self) -> None:
         """Refuse values that make no sense together."""
         for name in self.__slots__:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            least = 0 if name == "unread_messages" else 1
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if self.heartbeat_timeout_ms <= self.heartbeat_ms:
             raise ValueError("heartbeat_timeout_ms must be longer than heartbeat_ms")
         if self.reconnect_ms_max < self.reconnect_ms:

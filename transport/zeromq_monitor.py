@@ -23,6 +23,9 @@ _FAILURES = (
 )
 _REMOTES_MAX = 4096  # descriptors whose remote address is remembered
 _REPORTS_PER_SECOND = 1
+_NO_LIMIT = 2**31
+_REPORTS_PER_TAKE = 1000
+_DESCRIPTORS_SPARE = 8  # so close to the limit, the next connections will not get in
 _QUEUE_EVENTS = 10_000  # read at every turn of the loop; this many fit between two turns
 
 
@@ -40,10 +43,13 @@ class Monitor:
         self.socket.connect(address)
 
     def take(self) -> list[tuple[int, int]]:
-        """Return (event, value) pairs that have been reported; never blocks."""
-        reports = []
+        """Return (event, value) pairs that have been reported; never blocks.
+
+        Only so many at a time: a flood of connections must not keep the loop here.
+        """
+        reports: list[tuple[int, int]] = []
         # Asking first costs a tenth of an exception, and mostly there is nothing.
-        while is_ready(self.socket, POLLIN):
+        while len(reports) < _REPORTS_PER_TAKE and is_ready(self.socket, POLLIN):
             head = self.socket.recv(NOBLOCK)
             self.socket.recv(NOBLOCK)  # the local address: known
             reports.append(_HEAD.unpack(head))
@@ -88,7 +94,9 @@ class StrangerMonitor:
     """
 
     def __init__(self, watched: zmq.Socket[bytes], port: str, on_refused: OnRefused) -> None:
-        events = zmq.EVENT_ACCEPTED | zmq.EVENT_ACCEPT_FAILED | zmq.EVENT_DISCONNECTED
+        # Failed accepts are not asked for: without free descriptors ZeroMQ reports them by the
+        # hundred thousand a second. The number of the last descriptor given out tells as well.
+        events = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
         self._monitor = Monitor(watched, events | zmq.EVENT_HANDSHAKE_SUCCEEDED | _FAILURES)
         self.socket = self._monitor.socket
         self._report = RefusalReport(port, on_refused)
@@ -96,6 +104,7 @@ class StrangerMonitor:
         """Descriptor to remote address and the count of handshakes when it was accepted."""
         self._handshakes = 0
         self._failure = ""
+        self._descriptors_max = file_limit()
 
     def drain(self) -> None:
         """Read every report that is there, and tell of strangers."""
@@ -106,14 +115,14 @@ class StrangerMonitor:
         if event == zmq.EVENT_ACCEPTED:
             if len(self._accepted) < _REMOTES_MAX:
                 self._accepted[value] = (remote_of(value), self._handshakes)
+            if value + _DESCRIPTORS_SPARE >= self._descriptors_max:
+                self._report.tell("taken in, but file descriptors run out", remote_of(value))
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._handshakes += 1
         elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self._failure = "authentication failed"
         elif event & _FAILURES:
             self._failure = "spoke another protocol, or nothing in time"
-        elif event == zmq.EVENT_ACCEPT_FAILED:
-            self._report.tell(f"connection not accepted: {os.strerror(value)}", remote="unknown")
         elif event == zmq.EVENT_DISCONNECTED:
             self._on_gone(*self._accepted.pop(value, ("unknown", -1)))
 
@@ -149,6 +158,16 @@ class RefusalReport:
         self._on_refused(
             Refusal(port=self._port, reason=reason, remote=remote, unreported=unreported)
         )
+
+
+def file_limit() -> int:
+    """Return how many files and connections this process may have open."""
+    try:
+        import resource  # not everywhere
+    except ImportError:
+        return _NO_LIMIT
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else _NO_LIMIT
 
 
 def remote_of(descriptor: int) -> str:

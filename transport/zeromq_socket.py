@@ -1,6 +1,12 @@
 """Making one ZeroMQ socket with every limit set, before it binds or connects.
 
 What is left out of here keeps libzmq's default, and most of those are "unlimited".
+
+A socket that sends heart-beats must never stop reading for want of room: when such a connection
+breaks, libzmq 4.3 fails an assertion and takes the process with it (zeromq/libzmq issues 3596,
+3937, 4767). So of each connection only the side that cannot be flooded beats: a node towards its
+peers, where nothing comes back, and a client, whose protocol bounds what it is sent. The other
+side learns the time to live from the beats, and counts it down.
 """
 
 import contextlib
@@ -35,14 +41,17 @@ def new_socket(
     made.setsockopt(zmq.LINGER, 0)
     made.setsockopt(zmq.IPV6, 1)
     made.setsockopt(zmq.SNDHWM, settings.queue_messages)
-    made.setsockopt(zmq.RCVHWM, settings.queue_messages)
+    beats = kind == zmq.PUSH or (kind == zmq.DEALER and not settings.unread_messages)
+    unread_messages = settings.unread_messages if kind == zmq.DEALER else settings.queue_messages
+    made.setsockopt(zmq.RCVHWM, 0 if beats else unread_messages)
     made.setsockopt(zmq.MAXMSGSIZE, 2 * settings.receive_bytes_max + HEADER_BYTES)
     made.setsockopt(zmq.HANDSHAKE_IVL, settings.handshake_ms)
-    made.setsockopt(zmq.HEARTBEAT_IVL, settings.heartbeat_ms)
-    made.setsockopt(zmq.HEARTBEAT_TIMEOUT, settings.heartbeat_timeout_ms)
-    # The other side is told to give up on this one a little later than this one on it.
-    ttl_ms = settings.heartbeat_timeout_ms + settings.heartbeat_ms
-    made.setsockopt(zmq.HEARTBEAT_TTL, -(-ttl_ms // _TTL_UNIT_MS) * _TTL_UNIT_MS)
+    if beats:
+        made.setsockopt(zmq.HEARTBEAT_IVL, settings.heartbeat_ms)
+        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, settings.heartbeat_timeout_ms)
+        # The other side is told to give up on this one a little later than this one on it.
+        ttl_ms = settings.heartbeat_timeout_ms + settings.heartbeat_ms
+        made.setsockopt(zmq.HEARTBEAT_TTL, -(-ttl_ms // _TTL_UNIT_MS) * _TTL_UNIT_MS)
     made.setsockopt(zmq.RECONNECT_IVL, settings.reconnect_ms)
     made.setsockopt(zmq.RECONNECT_IVL_MAX, settings.reconnect_ms_max)
     made.setsockopt(zmq.CONNECT_TIMEOUT, settings.handshake_ms)

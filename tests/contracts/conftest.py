@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Protocol, TypeVar
@@ -45,6 +46,10 @@ class World(Protocol):
     def peer_address(self, name: str) -> str: ...
     def client_address(self, name: str) -> str: ...
     def dialer(self) -> Dialer: ...
+    def slow_dialer(self) -> Dialer:
+        """Return one whose channels take in no more than a few messages unasked."""
+        ...
+
     def settle(self, reached: Callable[[], bool]) -> None:
         """Let time pass until `reached`, or fail."""
         ...
@@ -78,6 +83,9 @@ class MemoryWorld:
 
     def dialer(self) -> Dialer:
         return self._network.dialer("laptop")
+
+    def slow_dialer(self) -> Dialer:
+        return self.dialer()
 
     def settle(self, reached: Callable[[], bool]) -> None:
         end_ms = self._schedule.now_ms + 1000 * PATIENCE_S
@@ -118,6 +126,10 @@ class ZmqWorld:
 
     def dialer(self) -> Dialer:
         self._dialers.append(ZmqDialer(SETTINGS))
+        return self._dialers[-1]
+
+    def slow_dialer(self) -> Dialer:
+        self._dialers.append(ZmqDialer(replace(SETTINGS, unread_messages=8)))
         return self._dialers[-1]
 
     def settle(self, reached: Callable[[], bool]) -> None:

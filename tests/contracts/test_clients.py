@@ -101,7 +101,10 @@ def test_a_closed_channel_is_gone_and_the_others_stay(world: World) -> None:
 
 
 def test_a_client_that_reads_nothing_is_busy_and_harms_nobody(world: World) -> None:
-    listener, slow, route = _joined(world)
+    _, listener = world.open_node("one")
+    slow = world.slow_dialer().dial(world.client_address("one"))
+    _wait_for(world, slow, LinkEvent.UP)
+    route = _route(world, listener, slow)
     message = b"x" * 100_000
     world.settle(lambda: listener.send(route, message) is SendResult.BUSY)
     other = world.dialer().dial(world.client_address("one"))

@@ -1,5 +1,8 @@
 """Whatever comes to a port is refused and told, and the next good client works as ever."""
 
+import contextlib
+import os
+import resource
 import socket as network
 import time
 from collections.abc import Callable, Iterator
@@ -218,3 +221,27 @@ def test_a_socket_of_the_wrong_kind_is_not_let_in(
     node.settle(lambda: node.refusals != [])
     assert "another protocol" in node.refusals[0].reason
     node.prove_it_serves()
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[None]:
+    """Leave this process room for a few dozen descriptors only."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as newest:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (newest.fileno() + 60, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_running_out_of_descriptors_is_told_and_holds_nobody_up(
+    few_descriptors: None, node: Node, raw: Callable[[str], network.socket]
+) -> None:
+    with contextlib.suppress(OSError):  # both ends are here: connecting stops working, too
+        for _ in range(60):
+            raw(node.address("client"))
+            node.transport.poller.wait(5)
+    node.settle(lambda: any("descriptors run out" in one.reason for one in node.refusals))
+    began_s = time.monotonic()
+    for _ in range(50):
+        node.transport.poller.wait(1)
+    assert time.monotonic() - began_s < PATIENCE_S / 2
