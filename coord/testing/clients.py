@@ -29,7 +29,6 @@ from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 
 _TIMEOUTS_MS = (300.0, 1_000.0, 2_500.0)
 _WATCHES = 2
-_RESTARTS = 0.4  # how likely a client is closed once and another goes on for it
 _FORGED_NUMBER = 1 << 40  # far above any a client gets to
 
 
@@ -143,7 +142,7 @@ class SimClient:
         for _ in range(_WATCHES):
             self._schedule.after(self._luck.uniform(0, 1_000), self._watch)
         self._forge_later()
-        if self._luck.random() < _RESTARTS:
+        if self._luck.random() < self._swarm.restarts:
             self._schedule.after(self._luck.uniform(500, self._swarm.fault_ms), self._restart)
         self._wake()
 

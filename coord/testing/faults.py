@@ -144,6 +144,7 @@ class Swarm:
     proposals_bytes_max: int = 60_000
     clients: int = 4
     lanes: int = 0  # requests a client has in flight at most; 0: each client draws its own
+    restarts: float = 0.0  # chance that a client is closed once and another goes on for it
     forgeries: float = 0.0  # per client and second: its writer is closed behind its back
     think_ms: float = 20.0  # mean pause of a client between two operations
     keys: int = 6
@@ -185,6 +186,7 @@ def draw_swarm(luck: Random) -> Swarm:
         client_queue=luck.choice((8, 100, 10_000)),
         proposals_bytes_max=luck.choice((6_000, 60_000)),
         clients=luck.randint(2, 5),
+        restarts=0.4 * many,
         forgeries=rate(0.3, 0.4),
         think_ms=luck.choice((5.0, 20.0, 60.0)),
         keys=luck.randint(2, 8),

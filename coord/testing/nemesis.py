@@ -10,6 +10,7 @@ from typing import Any
 
 from coord.testing.faults import (
     LEADER,
+    Blow,
     Crash,
     DiskFull,
     Fault,
@@ -49,6 +50,10 @@ class Nemesis:
         """Put every blow of a plan on the schedule."""
         for fault in plan:
             self._schedule.at(fault.at_ms, self._striker(fault))
+
+    def strike(self, blow: Blow) -> None:
+        """Strike one blow now."""
+        self._striker(Fault(self._schedule.now_ms, blow))()
 
     def leave(self) -> None:
         """Strike no more, and undo everything: links, pauses, disks; start what is down."""

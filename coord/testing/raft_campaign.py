@@ -39,8 +39,9 @@ def draw_trickle(luck: Random) -> Swarm:
         delay_mean_ms=20.0,
         sync_mean_ms=2.0,
         loss=luck.uniform(0.0, 0.1),
-        partitions=2.0,
-        crashes=3.0,
+        partitions=1.0,
+        crashes=0.0,
+        leaves=0.0,
         pauses=0.0,
         freezes=0.0,
         think_ms=20.0,
@@ -59,7 +60,7 @@ def run_raft_seed(seed: int, *, rough: bool = False, trickle: bool = False) -> O
     luck = Schedule(seed).stream("plan")
     draw = draw_trickle if trickle else draw_rough if rough else draw_swarm
     swarm = draw(luck)
-    world = RaftWorld(seed, swarm, pace=TRICKLE if trickle else None)
+    world = RaftWorld(seed, swarm, pace=TRICKLE if trickle else None, assassin=trickle)
     failure = ""
     try:
         world.run(draw_plan(luck, swarm))

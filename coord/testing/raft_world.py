@@ -27,7 +27,7 @@ from coord.raft.messages import (
     Transfer,
 )
 from coord.raft.settings import RaftSettings, Restored
-from coord.testing.faults import Fault, Swarm
+from coord.testing.faults import Crash, Fault, Swarm
 from coord.testing.host import Host, Ports, peer_address
 from coord.testing.invariants import RaftChecks
 from coord.testing.log_image import EMPTY, chain
@@ -42,6 +42,7 @@ from transport.memory import MemoryNetwork
 _TICK_MS = 10.0
 _CLUSTER = 7
 _HEAL_MS = 15_000.0
+_ASSASSINATED = 0.8  # of the leaders, where an assassin is about
 _KEPT_ENTRIES = 3  # behind a snapshot, for followers a little behind
 
 
@@ -190,8 +191,23 @@ class RaftWorld:
     """A few cores, a network, a plan of faults."""
 
     def __init__(
-        self, seed: int, swarm: Swarm, trace: Trace | None = None, pace: Pace | None = None
+        self,
+        seed: int,
+        swarm: Swarm,
+        trace: Trace | None = None,
+        pace: Pace | None = None,
+        *,
+        assassin: bool = False,
     ) -> None:
+        """Set up a world.
+
+        Args:
+            seed: everything follows from it.
+            swarm: its character.
+            trace: where lines go.
+            pace: how the cores replicate; drawn if None.
+            assassin: whether most leaders die within a few messages of their election.
+        """
         self.schedule = Schedule(seed, trace)
         self.swarm = swarm
         self.checks = RaftChecks(range(1, swarm.nodes + 1))
@@ -223,6 +239,8 @@ class RaftWorld:
             )
         self.nemesis = Nemesis(self.schedule, self.network, self.hosts, ())
         self._proposed = 0
+        self._assassin = assassin
+        self._last_leader = (0, 0)
 
     def run(self, plan: tuple[Fault, ...]) -> None:
         """Run with faults, then heal and demand agreement."""
@@ -268,3 +286,12 @@ class RaftWorld:
         process = host.process
         assert process is not None
         self.checks.applied(host.id, process.applied, process.state)
+        if self._assassin and process.core.is_leader:
+            self._stalk(host, process.core.term)
+
+    def _stalk(self, host: Host[RaftProcess, PlainMachine], term: int) -> None:
+        if (host.id, term) == self._last_leader or self.schedule.now_ms > self.swarm.fault_ms:
+            return
+        self._last_leader = (host.id, term)
+        if self._luck.random() < _ASSASSINATED:
+            self.nemesis.strike(Crash(host.id - 1, self._luck.randrange(25), 300.0))

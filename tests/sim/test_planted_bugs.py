@@ -128,6 +128,8 @@ def test_a_watch_that_skips_a_revision_when_it_falls_behind_is_noticed(
     assert "reliable" in _first_failure(run_seed, 20)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_commit_by_counting_entries_of_older_terms_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -145,11 +147,12 @@ def test_commit_by_counting_entries_of_older_terms_is_noticed(
         return True
 
     monkeypatch.setattr(coord.raft.leader.Leader, "_maybe_commit", maybe_commit)
-    failure = _first_failure(lambda seed: run_raft_seed(seed, trickle=True), 100)
+    failure = _first_failure(lambda seed: run_raft_seed(seed, trickle=True), 1_500)
     assert "leader completeness" in failure or "has committed" in failure
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_reads_without_a_proof_of_leadership_are_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
