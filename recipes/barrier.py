@@ -18,11 +18,11 @@ from coord.client.ops import Text
 from coord.errors import ErrorCode, MaybeDone, Misuse
 from coord.requests import PutReply, RangeReply
 from recipes.errors import BarrierFull, SessionLost
-from recipes.hold import Hold, Holds, check_timeout, within
+from recipes.hold import Hold, Holds
 from recipes.line import Entered, Place, folder_of, lease_name
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore, only
-from recipes.waiting import until_gone, while_kept
+from recipes.waiting import check_timeout, until_gone, while_kept, within
 
 PARTICIPANTS_MAX = 1000
 

@@ -16,9 +16,9 @@ from typing import Self
 import attrs
 
 from coord.client import ops
-from coord.errors import CoordError, ErrorCode, MaybeDone, Misuse, NotDone, Unavailable
+from coord.errors import CoordError, ErrorCode, MaybeDone, NotDone, Unavailable
 from coord.requests import Compare, TxnOp
-from recipes.errors import NotHolder, SessionLost, StillHeld
+from recipes.errors import NotHolder, SessionLost
 from recipes.line import Entered, Place, enter
 from recipes.port import KeptLease, KeyStore
 from recipes.waiting import until_gone, while_kept
@@ -73,6 +73,12 @@ class Hold:
             self._released = True
             raise
         self._released = True
+
+    async def abandon(self) -> None:
+        """Let go without asking what became of it: now if the cluster is there, else later."""
+        if not self._released:
+            self._released = True
+            await self._holds.abandon(self._session, self.key)
 
     async def ended(self) -> None:
         """Return when the hold has ended, by whatever cause."""
@@ -150,6 +156,12 @@ class Holds:
         await self._give_up(session, share, key, entering)
         return None
 
+    async def abandon(self, session: KeptLease, key: bytes) -> None:
+        """Give one share of a place up, whatever becomes of it; see `Hold.abandon`."""
+        share = self._shares.get(key)
+        if share is not None:
+            await self._give_up(session, share, key, None)
+
     def has(self, key: bytes) -> bool:
         """Tell whether a task of ours holds the place `key` or waits at it."""
         share = self._shares.get(key)
@@ -197,7 +209,11 @@ class Holds:
             return await enter(self.client, session, key, value, reads)
 
     async def _give_up(
-        self, session: KeptLease, share: _Share, key: bytes, entering: asyncio.Future[Entered]
+        self,
+        session: KeptLease,
+        share: _Share,
+        key: bytes,
+        entering: asyncio.Future[Entered] | None,
     ) -> None:
         share.users -= 1
         leaving = asyncio.create_task(self._leave(session, share, key, entering))
@@ -206,11 +222,16 @@ class Holds:
         await asyncio.wait((leaving,), timeout=LEAVE_TIMEOUT_S)
 
     async def _leave(
-        self, session: KeptLease, share: _Share, key: bytes, entering: asyncio.Future[Entered]
+        self,
+        session: KeptLease,
+        share: _Share,
+        key: bytes,
+        entering: asyncio.Future[Entered] | None,
     ) -> None:
-        await asyncio.wait((entering,))
-        if not entering.cancelled():
-            entering.exception()  # told to whoever waited for it
+        if entering is not None:
+            await asyncio.wait((entering,))
+            if not entering.cancelled():
+                entering.exception()  # told to whoever waited for it
         async with share.turn:
             ours = ops.leased(key, "==", session.lease)
             while not share.users and not session.lost.is_set():
@@ -228,24 +249,3 @@ class Holds:
     def _forget(self, key: bytes, share: _Share) -> None:
         if not share.users and self._shares.get(key) is share:
             del self._shares[key]
-
-
-async def within(timeout_ms: float | None, taking: Awaitable[Hold | None]) -> Hold:
-    """Await a patient take for at most `timeout_ms` milliseconds (None: for ever).
-
-    Raises:
-        StillHeld: the time passed; no place is left behind.
-    """
-    try:
-        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
-            hold = await taking
-    except TimeoutError:
-        raise StillHeld from None
-    assert hold is not None
-    return hold
-
-
-def check_timeout(timeout_ms: float | None) -> None:
-    """Raise Misuse for a time that is not positive."""
-    if timeout_ms is not None and not timeout_ms > 0:
-        raise Misuse(f"timeout_ms {timeout_ms}; more than 0", ErrorCode.INVALID_OPTION)

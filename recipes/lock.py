@@ -18,7 +18,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.model import KeyValue
 from coord.requests import RangeReply
-from recipes.hold import Hold, Holds, check_timeout, within
+from recipes.hold import Hold, Holds
 from recipes.line import (
     ID_DIGITS,
     Entered,
@@ -29,6 +29,7 @@ from recipes.line import (
     wait_in_line,
 )
 from recipes.port import KeptLease, KeyStore
+from recipes.waiting import check_timeout, within
 
 PAGE_KEYS = 1000
 

@@ -20,9 +20,10 @@ from coord.client.ops import Text
 from coord.errors import ErrorCode, Misuse
 from coord.model import KeyValue
 from coord.requests import RangeReply
-from recipes.hold import Hold, Holds, check_timeout, within
+from recipes.hold import Hold, Holds
 from recipes.line import Entered, first_of, folder_of, lease_name, nearest_ahead, wait_in_line
 from recipes.port import KeptLease, KeyStore, only
+from recipes.waiting import check_timeout, within
 
 READ = b"read/"
 WRITE = b"write/"

@@ -22,10 +22,10 @@ from coord.errors import ErrorCode, MaybeDone, Misuse, Refused
 from coord.model import Event, EventKind, KeyValue
 from coord.requests import RangeReply, SortOrder, SortTarget, TxnOp
 from recipes.errors import LimitMismatch, SessionLost
-from recipes.hold import Hold, Holds, check_timeout, within
+from recipes.hold import Hold, Holds
 from recipes.line import Entered, Place, folder_of, lease_name
 from recipes.port import KeptLease, KeyStore, next_batch
-from recipes.waiting import while_kept
+from recipes.waiting import check_timeout, while_kept, within
 
 LIMIT_MAX = 10_000
 HOLDS = b"holds"  # what a place says that had to wait and waits no more

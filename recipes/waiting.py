@@ -4,12 +4,12 @@ Both wake by watch, never by asking again and again.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-from coord.errors import ErrorCode, Refused
+from coord.errors import ErrorCode, Misuse, Refused
 from coord.model import EventKind
-from recipes.errors import SessionLost
+from recipes.errors import SessionLost, StillHeld
 from recipes.port import KeptLease, KeyStore, next_batch, only
 
 T = TypeVar("T")
@@ -64,3 +64,24 @@ async def until_gone(
         if found is None or found.create_revision != create_revision:
             return
         seen_revision = reply.revision
+
+
+async def within(timeout_ms: float | None, taking: Awaitable[T | None]) -> T:
+    """Await a patient take for at most `timeout_ms` milliseconds (None: for ever).
+
+    Raises:
+        StillHeld: the time passed; `taking` was cancelled and has cleaned up.
+    """
+    try:
+        async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000):
+            taken = await taking
+    except TimeoutError:
+        raise StillHeld from None
+    assert taken is not None
+    return taken
+
+
+def check_timeout(timeout_ms: float | None) -> None:
+    """Raise Misuse for a time that is not positive."""
+    if timeout_ms is not None and not timeout_ms > 0:
+        raise Misuse(f"timeout_ms {timeout_ms}; more than 0", ErrorCode.INVALID_OPTION)
