@@ -6,65 +6,21 @@ not keep up turns its watches into laggards, and only compaction ends a laggard,
 One encoding of an entry's events serves every watch with the same wishes.
 """
 
-from collections.abc import Iterator, Sequence
-
 import attrs
 import msgspec
 
 from coord.codec import node_frames
 from coord.errors import CoordError, ErrorCode
-from coord.frames import (
-    WatchCanceled,
-    WatchCreate,
-    WatchCreated,
-    WatchEvents,
-    WatchProgress,
-)
+from coord.frames import WatchCanceled, WatchCreate, WatchCreated, WatchProgress
 from coord.ids import Revision
 from coord.model import Event
 from coord.node.settings import NodeSettings
+from coord.node.watch_frames import cut_events, encode_events, encode_frame, events_bytes
 from coord.store.machine import Store
-from coord.store.watches import Sighting, WatchIndex, WatchSpec, select
+from coord.store.watches import Sighting, WatchIndex, WatchSpec
 from transport.base import ClientListener, SendResult
 
-_encoder = msgspec.msgpack.Encoder()
-
-_EVENT_BYTES = 64  # of an event beside its keys and values
 _SAFE_EVENTS = 16  # so few fit in any message, whatever they hold
-
-
-def _size_bytes(events: Sequence[Event]) -> int:
-    size_bytes = _EVENT_BYTES * len(events)
-    for event in events:
-        size_bytes += len(event.kv.key) + len(event.kv.value)
-        if event.prev_kv is not None:
-            size_bytes += len(event.prev_kv.key) + len(event.prev_kv.value)
-    return size_bytes
-
-
-def _pieces(events: list[Event], size_bytes_max: int) -> Iterator[tuple[list[Event], bool]]:
-    """Cut events into pieces of about a size; the flag tells whether more follow."""
-    piece: list[Event] = []
-    left_bytes = size_bytes_max
-    for event in events:
-        if piece and left_bytes <= 0:
-            yield piece, True
-            piece, left_bytes = [], size_bytes_max
-        piece.append(event)
-        left_bytes -= _size_bytes((event,))
-    yield piece, False
-
-
-class _EncodedEvents(msgspec.Struct, frozen=True, array_like=True, tag=7):
-    """A WatchEvents frame whose events are already encoded."""
-
-    watches: tuple[int, ...]
-    revision: int
-    more: bool
-    events: msgspec.Raw
-
-
-assert _EncodedEvents.__struct_config__.tag == WatchEvents.__struct_config__.tag
 
 
 @attrs.define
@@ -101,7 +57,7 @@ class Streams:
         self._owners: dict[int, tuple[bytes, int]] = {}
         """Serial number in the index to connection and its watch's number; live ones only."""
         self._last_serial = 0
-        self._lagging: dict[tuple[bytes, int], None] = {}  # in turn order; a dict, not a set
+        self._lagging: dict[tuple[bytes, int], None] = {}  # in order; a dict, not a set
         self._notices: dict[tuple[bytes, int], WatchCanceled] = {}
         """Ends of watches that their clients had no room to be told of."""
         self._progress_at_ms = 0.0
@@ -204,9 +160,9 @@ class Streams:
 
     def _fan_out(self, sighting: Sighting, first: int, last: int) -> None:
         is_large = len(sighting.events) > _SAFE_EVENTS and (
-            _size_bytes(sighting.events) > self._settings.watch_frame_bytes_max
+            events_bytes(sighting.events) > self._settings.watch_frame_bytes_max
         )
-        encoded = msgspec.Raw(b"" if is_large else _encoder.encode(sighting.events))
+        encoded = msgspec.Raw() if is_large else encode_events(sighting.events)
         owners = self._owners
         by_route: dict[bytes, list[int]] = {}
         for serial in sighting.watchers:
@@ -230,14 +186,35 @@ class Streams:
             self._lagging[route, watch] = None
 
     def pump(self, store: Store) -> None:
-        """Move each lagging watch one slice on, where its client has room."""
+        """Move lagging watches on by a slice each, where their clients have room.
+
+        The least behind come first, and a turn ends when it has read its share of history: a
+        thousand watches that start from long ago must not hold up the loop, nor each other.
+        """
         if self._notices:
             self._tell_notices()
-        for route, watch in list(self._lagging):
+        if not self._lagging:
+            return
+        left = 2 * self._settings.watch_batch_revisions_max
+        for behind, route, watch in self._movable(store):
             stream = self._streams.get(route)
-            if stream is None or not self._has_room(stream):
+            if stream is None:
                 continue
             self._catch_up(route, watch, stream.watches[watch], store)
+            left -= 1 + min(behind, self._settings.watch_batch_revisions_max)
+            if left <= 0:
+                return
+
+    def _movable(self, store: Store) -> list[tuple[int, bytes, int]]:
+        """Return how many revisions each watch that can move is behind, fewest first."""
+        found: list[tuple[int, bytes, int]] = []
+        for route, watch in self._lagging:
+            stream = self._streams[route]
+            behind = store.revision + 1 - stream.watches[watch].next_revision
+            if behind >= 0 and self._has_room(stream):
+                found.append((behind, route, watch))
+        found.sort()
+        return found
 
     def _catch_up(self, route: bytes, watch: int, held: _Watch, store: Store) -> None:
         first = held.next_revision
@@ -262,10 +239,13 @@ class Streams:
         gathered: list[Event] = []
         size_bytes = 0
         revision = held.next_revision
+        alone = WatchIndex()
+        alone.add(0, held.spec)
         for offset, events in enumerate(revisions):
-            chosen = select(held.spec, events)
+            found = alone.match(events)
+            chosen = found[0].events if found else ()
             gathered.extend(chosen)
-            size_bytes += _size_bytes(chosen)
+            size_bytes += events_bytes(chosen)
             revision = held.next_revision + offset
             if size_bytes >= self._settings.watch_batch_bytes_max:
                 break
@@ -275,7 +255,7 @@ class Streams:
             if not self._send_pieces(route, watch, revision, gathered):
                 return False
         elif gathered:
-            encoded = msgspec.Raw(_encoder.encode(gathered))
+            encoded = encode_events(gathered)
             if not self._send_events(route, (watch,), revision, encoded):
                 return False
         held.next_revision = revision + 1
@@ -288,8 +268,8 @@ class Streams:
         some of them the watch ends, with notice: sent again, the first would be seen twice.
         """
         begun = False
-        for piece, more in _pieces(events, self._settings.watch_batch_bytes_max):
-            encoded = msgspec.Raw(_encoder.encode(piece))
+        for piece, more in cut_events(events, self._settings.watch_batch_bytes_max):
+            encoded = encode_events(piece)
             if not self._send_events(route, (watch,), revision, encoded, more, begun):
                 if begun and route in self._streams:
                     self._end(route, watch)
@@ -379,7 +359,7 @@ class Streams:
         stream = self._streams.get(route)
         if stream is None or not (begun or self._has_room(stream)):
             return False
-        payload = _encoder.encode(_EncodedEvents(watches, revision, more, events))
+        payload = encode_frame(watches, revision, more, events)
         result = self._clients.send(route, payload)
         if result is SendResult.SENT:
             stream.sent_bytes += len(payload)

@@ -305,3 +305,24 @@ def test_a_revision_of_many_small_events_stays_in_one_frame() -> None:
     world.watch(_A, WatchCreate(1, b"k", b"l"))
     world.write(Txn(success=tuple(Put(b"k%02d" % number) for number in range(_MANY))))
     assert [len(frame.events) for frame in _pieces(world, _A)] == [_MANY]
+
+
+def test_many_watches_from_long_ago_share_the_history_that_one_turn_reads() -> None:
+    world = _World(watch_batch_revisions_max=10)
+    for number in range(20):
+        world.write(Put(b"k%d" % number))
+    for watch in range(50):
+        world.watch(_A, WatchCreate(watch, b"k", b"l", start_revision=2))
+    world.watch(_B, WatchCreate(99, b"k", b"l", start_revision=21))
+    world.streams.pump(world.store)
+    assert world.events(_B) == [(99, 21, b"k19")]  # hardly behind: it does not wait for others
+    seen = world.events(_A)
+    assert 0 < len(seen) <= 20
+    assert world.streams.can_move(world.store)
+    for _ in range(200):
+        world.streams.credit(_A, 10**9)
+        world.streams.pump(world.store)
+        seen += world.events(_A)
+    assert not world.streams.can_move(world.store)
+    for watch in range(50):
+        assert [revision for of, revision, _ in seen if of == watch] == list(range(2, 22))
