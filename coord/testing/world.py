@@ -250,9 +250,12 @@ def node_settings(number: int, swarm: Swarm) -> NodeSettings:
         drain_bytes_max=8_000,
         drain_frames_max=64,
         apply_slice_entries=16,
+        apply_slice_ops=24,
         request_timeout_ms=1_500,
         watch_window_bytes=8_000,
         watch_batch_bytes_max=2_000,
+        watch_frame_bytes_max=3_000,
+        watch_silence_ms=2_000,
         watch_batch_revisions_max=50,
         watch_progress_ms=300,
     )
