@@ -56,6 +56,8 @@ class ZmqListener:
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # a lost client is told, not ignored
         self._router.setsockopt(zmq.ROUTER_HANDOVER, 0)  # nobody takes over another's route
         self.refused_count = 0
+        self.is_calm = False
+        """Whether this thread shares its processor with ZeroMQ's thread and hardly anybody else."""
         self.strangers = StrangerMonitor(self._router, "client", on_refused)
         try:
             self.address = bind(self._router, address)
@@ -119,8 +121,9 @@ class ZmqListener:
         return SendResult.SENT
 
     def flush(self) -> None:
-        """Give ZeroMQ's thread the processor for a moment if it shares this thread's."""
-        _yield()
+        """Give ZeroMQ's thread the processor for a moment, if only it could want it."""
+        if self.is_calm:
+            _yield()
 
     def close(self) -> None:
         """Stop listening; what is queued may still leave for a fifth of a second."""

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import attrs
 
-_CHECK_MS = 2_000.0
+_CHECK_MS = 1_000.0
+_CALM_SHARE = 0.10  # of the processor's time taken by others, below which it is as good as ours
 _CROWDED_SHARE = 0.40  # of the processor's time, taken by others
 _IDLE_SHARE = 0.60  # of a processor's time, for it to be worth going there
 _IDLE_FIELDS = (3, 4)  # of a /proc/stat line: idle, waiting for a disk
@@ -34,11 +35,21 @@ class Affinity:
         self._cpu: int | None = None
         self._allowed: tuple[int, ...] = ()
         self._seen = _Usage(0.0, 0.0, {})
+        self._is_calm = False
 
     @property
     def cpu(self) -> int | None:
         """The processor this process is pinned to; None if it is not."""
         return self._cpu
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether the processor is this process's own and hardly anybody else runs there.
+
+        Only then is it worth it to yield to the process's other threads, or to look for work a
+        moment longer before sleeping: on a shared processor others would take the time.
+        """
+        return self._is_calm
 
     def start(self, now_ms: float) -> None:
         """Claim a processor and pin this thread; threads started from now on inherit it.
@@ -52,7 +63,7 @@ class Affinity:
         if len(self._allowed) > 1:
             # Who is busy shows only later; spreading over the machine is what counts now. The
             # first processor comes last: interrupts often go there.
-            self._claim_one_of(reversed(self._allowed))
+            self._is_calm = self._claim_one_of(reversed(self._allowed))
 
     def check(self, now_ms: float) -> None:
         """Every few seconds, leave a crowded processor, or settle on an idle one."""
@@ -61,10 +72,13 @@ class Affinity:
         before, self._seen = self._seen, _look(now_ms)
         idle = self._seen.idle_shares_since(before)
         if self._cpu is None:
-            self._settle(idle)
-        else:
-            others = self._seen.others_share_since(before, self._cpu)
-            if others > _CROWDED_SHARE and not self._settle(idle):
+            self._is_calm = self._settle(idle)
+            return
+        others = self._seen.others_share_since(before, self._cpu)
+        self._is_calm = others < _CALM_SHARE
+        if others > _CROWDED_SHARE:
+            self._is_calm = self._settle(idle)
+            if not self._is_calm:
                 self._let_go()
 
     def _settle(self, idle: dict[int, float]) -> bool:

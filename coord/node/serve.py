@@ -172,7 +172,8 @@ def _run(
 ) -> None:
     wait = transport.poller.wait
     while not stop.asked:
-        look_ms = _LOOK_MS if affinity.cpu is not None else 0.0
+        look_ms = _LOOK_MS if affinity.is_calm else 0.0
+        transport.listener.is_calm = affinity.is_calm
         wait(node.next_wake_ms() - clock.now_ms(), look_ms)
         began_ms = clock.now_ms()
         node.turn()

@@ -86,6 +86,7 @@ def test_a_crowded_process_on_a_busy_machine_is_left_to_the_system_until_it_calm
     machine.pass_time({})
     here.check(_LATER_MS)
     assert here.cpu is None
+    assert not here.is_calm
     assert os.sched_getaffinity(0) == set(machine.idle_ms)
     machine.pass_time(dict.fromkeys(machine.idle_ms, 0.95))
     here.check(2 * _LATER_MS)
@@ -99,6 +100,20 @@ def test_a_process_with_its_processor_for_itself_stays(machine: _Machine) -> Non
     machine.pass_time(dict.fromkeys(machine.idle_ms, 0.95))
     here.check(_LATER_MS)
     assert here.cpu == home
+    assert here.is_calm
+
+
+def test_a_little_crowd_is_no_reason_to_leave_but_the_processor_is_no_longer_calm(
+    machine: _Machine,
+) -> None:
+    here = Affinity()
+    here.start(0.0)
+    home = here.cpu
+    assert here.is_calm
+    machine.pass_time(dict.fromkeys(machine.idle_ms, 0.70))
+    here.check(_LATER_MS)
+    assert here.cpu == home
+    assert not here.is_calm
 
 
 def test_a_name_is_free_again_when_its_holder_is_gone() -> None:
