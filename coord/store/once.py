@@ -53,6 +53,7 @@ class Writer:
         """One above the greatest number kept or acknowledged."""
         self.runs: list[Run] = []
         self.kept = 0
+        """Answers to numbers not acknowledged: what a snapshot holds, so all members agree."""
 
     @classmethod
     def restored(cls, state: WriterState) -> "Writer":
@@ -68,14 +69,16 @@ class Writer:
         """Forget the answers to numbers below `floor`."""
         if floor <= self.floor:
             return
-        self.floor = floor
+        before, self.floor = self.floor, floor
         self.expected = max(self.expected, floor)
         gone = 0
         for first, replies in self.runs:
-            if first + len(replies) > floor:
+            if first >= floor:
                 break
-            gone += 1
-            self.kept -= len(replies)
+            end = first + len(replies)
+            self.kept -= max(min(end, floor) - max(first, before), 0)
+            if end <= floor:
+                gone += 1
         del self.runs[:gone]
 
     def answer(self, number: int) -> Reply | None:

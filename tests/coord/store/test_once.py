@@ -216,3 +216,21 @@ def test_writers_changed_behind_a_snapshots_back_stay_as_they_were_in_it() -> No
     send(feed, 0, OpenWriter(), writer=78)
     send(feed, 3, CloseWriter())
     assert b"".join([*chunks, *snapshot]) == wanted
+
+
+def test_a_member_restored_from_a_snapshot_refuses_what_the_others_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "WRITER_PENDING_MAX", 4)
+    feed = opened()
+    send(feed, 1, Put(b"a"), Put(b"b"), Put(b"c"))
+    send(feed, 4, Put(b"d"), ack=3)  # the first two of three answers kept together may go
+    again = feed.restored()
+    for each in (feed, again):
+        assert codes(send(each, 5, Put(b"e"), Put(b"f"), Put(b"g"), ack=3)) == [
+            0,
+            0,
+            ErrorCode.TOO_MANY_REQUESTS,
+        ]
+        assert codes(send(each, 7, Put(b"g"), ack=4)) == [0]
+    assert again.store.digest() == feed.store.digest()
