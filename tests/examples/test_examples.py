@@ -37,6 +37,34 @@ careful completed three attempt 1
 the late completion was refused
 3 done, 0 waiting
 """,
+    "05_registry.py": """\
+10.0.0.1:80 {'zone': 'north'}
+10.0.0.2:80 {}
+picked 10.0.0.1:80 10.0.0.2:80 10.0.0.1:80
+picked 10.0.0.2:80 10.0.0.2:80 10.0.0.2:80
+nobody is left
+""",
+    "06_config.py": """\
+at start 100 []
+rate is now 250
+followed 250 ['10.0.0.7']
+still 250
+because Expected `int`, got `str`
+""",
+    "07_board.py": """\
+awake: mail every minute
+awake: notice flush all caches
+awake: mail taken down
+after its nap: 3 changes, in order: True
+""",
+    "08_monitor.py": """\
+n1 came ready
+n1 changed busy
+n1 left busy
+n2 came doomed
+n2 vanished doomed
+left: ()
+""",
 }
 
 
