@@ -6,7 +6,8 @@ A socket that sends heart-beats must never stop reading for want of room: when s
 breaks, libzmq 4.3 fails an assertion and takes the process with it (zeromq/libzmq issues 3596,
 3937, 4767). So of each connection only the side that cannot be flooded beats: a node towards its
 peers, where nothing comes back, and a client, whose protocol bounds what it is sent. The other
-side learns the time to live from the beats, and counts it down.
+side counts down the time to live from the last beat, unless something else came after it; for
+the rest, and for machines that vanish, there is TCP's own keep-alive.
 """
 
 import contextlib
@@ -29,6 +30,8 @@ POLLIN = int(zmq.POLLIN)
 POLLOUT = int(zmq.POLLOUT)
 
 _TTL_UNIT_MS = 100  # what ZMTP counts a heart-beat's time to live in
+_KEEPALIVE_S = 5
+_KEEPALIVE_COUNT = 3
 _PORT_MAX = 65535
 _LISTEN_BACKLOG = 1024  # a thousand clients may come back in the same instant
 
@@ -52,6 +55,11 @@ def new_socket(
         # The other side is told to give up on this one a little later than this one on it.
         ttl_ms = settings.heartbeat_timeout_ms + settings.heartbeat_ms
         made.setsockopt(zmq.HEARTBEAT_TTL, -(-ttl_ms // _TTL_UNIT_MS) * _TTL_UNIT_MS)
+    made.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    made.setsockopt(zmq.TCP_KEEPALIVE_IDLE, _KEEPALIVE_S)
+    made.setsockopt(zmq.TCP_KEEPALIVE_INTVL, _KEEPALIVE_S)
+    made.setsockopt(zmq.TCP_KEEPALIVE_CNT, _KEEPALIVE_COUNT)
+    made.setsockopt(zmq.TCP_MAXRT, _KEEPALIVE_S * _KEEPALIVE_COUNT * 1000)
     made.setsockopt(zmq.RECONNECT_IVL, settings.reconnect_ms)
     made.setsockopt(zmq.RECONNECT_IVL_MAX, settings.reconnect_ms_max)
     made.setsockopt(zmq.CONNECT_TIMEOUT, settings.handshake_ms)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 SETTINGS = LinkSettings(heartbeat_ms=50, heartbeat_timeout_ms=200, reconnect_ms=10)
 PATIENCE_S = 15.0
 
-# Says something only after several heart-beats: the node learns from the first how long to wait.
+# Only an idle client is missed this soon: what it says stops the count until its next beat.
 CLIENT = """
 import select, sys
 from transport.settings import LinkSettings
@@ -28,8 +28,9 @@ from transport.zeromq import ZmqDialer
 channel = ZmqDialer(LinkSettings(heartbeat_ms=50, heartbeat_timeout_ms=200)).dial(sys.argv[1])
 while not channel.link_events():
     pass
-select.select([], [], [], 0.3)
 channel.send(b"here")
+select.select([], [], [], 0.3)
+print("idle", flush=True)
 sys.stdin.read()
 """
 NODE = """
@@ -60,7 +61,7 @@ def _settle(reached: Callable[[], bool], wait: Callable[[], object]) -> None:
         wait()
 
 
-def test_a_client_that_stands_still_is_gone_for_its_node() -> None:
+def test_an_idle_client_that_stands_still_is_gone_for_its_node() -> None:
     node = open_node_transport("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", client_settings=SETTINGS)
     arrived: list[tuple[bytes, bytes]] = []
     with _program(CLIENT, node.listener.address) as client:
@@ -72,6 +73,8 @@ def test_a_client_that_stands_still_is_gone_for_its_node() -> None:
         _settle(lambda: arrived != [], listen)
         route, _ = arrived[0]
         assert node.listener.send(route, b"hello") is SendResult.SENT
+        assert client.stdout is not None
+        assert client.stdout.readline() == b"idle\n"
         os.kill(client.pid, signal.SIGSTOP)
         _settle(
             lambda: node.listener.send(route, b"?") is SendResult.GONE,
