@@ -17,9 +17,10 @@ from coord.codec import client_frames
 from coord.errors import CoordError, HistoryCompacted, MaybeDone, Unavailable
 from coord.frames import WatchCreate, WriteFrame
 from coord.model import Event
-from coord.requests import CloseWriter, Reply, TransferLeader
+from coord.requests import CloseWriter, LeaseGrantReply, Reply, TransferLeader
 from coord.testing.faults import Swarm
 from coord.testing.history import Call, History
+from coord.testing.lease_checks import SessionRecord
 from coord.testing.schedule import Alarm, Schedule
 from coord.testing.violation import Violation
 from coord.testing.watch_checks import WatchRecord, WatchWish
@@ -29,6 +30,7 @@ from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 
 _TIMEOUTS_MS = (300.0, 1_000.0, 2_500.0)
 _WATCHES = 2
+_KEPT = 0.3  # how many of the granted leases a client keeps alive
 _FORGED_NUMBER = 1 << 40  # far above any a client gets to
 
 
@@ -103,6 +105,7 @@ class SimClient:
         self.name = name
         self.idle_lanes = 0
         self.watches: list[WatchRecord] = []
+        self.sessions: list[SessionRecord] = []
         self.restarts = 0
         self.forgeries = 0
         self._schedule = schedule
@@ -152,6 +155,7 @@ class SimClient:
             return
         self.restarts += 1
         self._schedule.note(f"{self.name} starts anew")
+        self._end_sessions()
         old, self._core = self._core, ClientCore(self._settings, self)
         for record in self.watches:
             record.cut_off = record.cut_off or record.compact_revision is None
@@ -178,6 +182,7 @@ class SimClient:
 
     def stop_asking(self) -> None:
         """Let every lane end after what it waits for."""
+        self._end_sessions()
         self._stopping = True
 
     @property
@@ -229,7 +234,27 @@ class SimClient:
                 self._workload.refused()
         else:
             self._workload.told(wish, outcome)
+            if isinstance(outcome, LeaseGrantReply) and self._luck.random() < _KEPT:
+                self._keep(outcome, call.called_ms)
         self._think()
+
+    def _keep(self, granted: LeaseGrantReply, sent_ms: float) -> None:
+        """Keep a lease alive from now on, and note when the client says that it is lost."""
+        if self._stopping:
+            return
+        session = SessionRecord(granted.lease, granted.ttl_ms)
+
+        def lose() -> None:
+            session.believed_until_ms = self._schedule.now_ms
+
+        self.sessions.append(session)
+        self._core.keep(granted.lease, granted.ttl_ms, sent_ms, lose)
+
+    def _end_sessions(self) -> None:
+        for session in self.sessions:
+            if session.believed_until_ms is None:
+                session.believed_until_ms = self._schedule.now_ms
+                self._core.release(session.lease)
 
     # --- watches ----------------------------------------------------------------------------
 

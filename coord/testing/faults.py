@@ -87,6 +87,14 @@ class Freeze:
 
 
 @attrs.frozen
+class ClientCut:
+    """Cut one client off from every node for a while. `client` counts from 0."""
+
+    client: int
+    last_ms: float
+
+
+@attrs.frozen
 class SlowDisk:
     """Let a node's disk take `sync_ms` for each sync for a while."""
 
@@ -104,7 +112,7 @@ class DiskFull:
     suddenly: bool = False
 
 
-Blow = Partition | Crash | Leave | PowerLoss | Pause | Freeze | SlowDisk | DiskFull
+Blow = Partition | Crash | Leave | PowerLoss | Pause | Freeze | ClientCut | SlowDisk | DiskFull
 
 
 @attrs.frozen
@@ -134,6 +142,7 @@ class Swarm:
     leaves: float = 0.0
     pauses: float = 0.0
     freezes: float = 0.0
+    client_cuts: float = 0.0
     slow_disks: float = 0.0
     full_disks: float = 0.0
     power_losses: float = 0.0
@@ -176,6 +185,7 @@ def draw_swarm(luck: Random) -> Swarm:
         leaves=rate(0.3, 0.4),
         pauses=rate(0.5, 0.6),
         freezes=rate(0.4, 0.6) if nodes > 1 else 0.0,
+        client_cuts=rate(0.4, 0.6),
         slow_disks=rate(0.4, 0.4),
         full_disks=rate(0.2, 0.3),
         power_losses=rate(0.2, 0.3),
@@ -201,6 +211,7 @@ def draw_plan(luck: Random, swarm: Swarm) -> tuple[Fault, ...]:
         (swarm.leaves, _leave),
         (swarm.pauses, _pause),
         (swarm.freezes, _freeze),
+        (swarm.client_cuts, _client_cut),
         (swarm.slow_disks, _slow_disk),
         (swarm.full_disks, _full_disk),
         (swarm.power_losses, _power_loss),
@@ -249,6 +260,10 @@ def _pause(luck: Random, swarm: Swarm) -> Blow:
 
 def _freeze(luck: Random, swarm: Swarm) -> Blow:
     return Freeze(_target(luck, swarm), luck.uniform(100, 1_500), luck.uniform(20, 500))
+
+
+def _client_cut(luck: Random, swarm: Swarm) -> Blow:
+    return ClientCut(luck.randrange(swarm.clients), luck.uniform(100, 3_000))
 
 
 def _slow_disk(luck: Random, swarm: Swarm) -> Blow:

@@ -6,6 +6,8 @@ may differ is checked as well, from what clients did and when.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import attrs
+
 from coord.model import Cause, Event, EventKind, KeyValue
 from coord.requests import (
     LeaseGrantReply,
@@ -14,11 +16,23 @@ from coord.requests import (
     LeaseRevokeReply,
 )
 from coord.testing.history import Call
+from coord.testing.linearizability import FOREVER
 from coord.testing.replay import Effect, Replay
 from coord.testing.violation import Violation
 
 _PACE_MAX = 1.06  # no clock in a simulated world runs faster against true time
+_NOTICE_MS = 25.0  # until a client looks at its clock
 _SLACK_MS = 2.0  # rounding of cluster time to whole milliseconds
+
+
+@attrs.define
+class SessionRecord:
+    """A lease a client kept alive, and until when it believed to have it (true time)."""
+
+    lease: int
+    ttl_ms: int
+    believed_until_ms: float | None = None
+    """None: to the end of the run."""
 
 
 class LeaseBook:
@@ -102,6 +116,31 @@ def check_true_time(calls: Iterable[Call], replay: Replay, commit_ms: Mapping[in
                         f"lease {lease}: renewed at {called_ms:.1f} ms, gone by {gone_ms:.1f} ms, "
                         f"time to live {ttls[lease]} ms"
                     )
+
+
+def check_sessions(
+    sessions: Iterable[SessionRecord], replay: Replay, seen_ms: Mapping[int, float]
+) -> int:
+    """No client believed in its lease much longer than the cluster did.
+
+    Returns:
+        How many of the sessions ended by expiry while keys hung on their lease.
+    """
+    ended: dict[int, float] = {}
+    for revision, events in replay.events.items():
+        for event in events:
+            if event.cause is Cause.EXPIRED and event.prev_kv is not None:
+                ended.setdefault(event.prev_kv.lease, seen_ms.get(revision, FOREVER))
+    expired = 0
+    for session in sessions:
+        if session.lease not in ended:
+            continue
+        expired += 1
+        until_ms = FOREVER if session.believed_until_ms is None else session.believed_until_ms
+        allowed_ms = ended[session.lease] + session.ttl_ms * (1 - 1 / _PACE_MAX) + _NOTICE_MS
+        if until_ms > allowed_ms:
+            raise Violation(f"session: {session} ended at {ended[session.lease]:.1f} ms")
+    return expired
 
 
 def _at(call: Call, replay: Replay) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from coord.testing.faults import (
     LEADER,
     Blow,
+    ClientCut,
     Crash,
     DiskFull,
     Fault,
@@ -85,6 +86,9 @@ class Nemesis:
             for host in self._hosts:
                 self._crash(host, blow.down_ms)
             return
+        if isinstance(blow, ClientCut):
+            self._cut_client(blow)
+            return
         host = self._target(blow.target)
         if isinstance(blow, Partition):
             self.struck[f"Partition {blow.shape.value}"] += 1
@@ -151,6 +155,15 @@ class Nemesis:
                 pairs += [(client, name) for client in self._clients]
             self._later(number * each_ms, self._cutter(pairs))
             self._later((number + 1) * each_ms, self._mender(pairs))
+
+    def _cut_client(self, blow: ClientCut) -> None:
+        if not self._clients:
+            return
+        client = self._clients[blow.client % len(self._clients)]
+        names = [f"n{host.id}" for host in self._hosts]
+        pairs = [(client, name) for name in names] + [(name, client) for name in names]
+        self._cutter(pairs)()
+        self._later(blow.last_ms, self._mender(pairs))
 
     def _freeze(self, blow: Freeze, host: Host[Any, Any]) -> None:
         names = [f"n{other.id}" for other in self._hosts if other is not host]

@@ -22,7 +22,13 @@ from coord.testing.history import History
 from coord.testing.history_checks import check_history, check_registers
 from coord.testing.host import Host, Ports, client_address, peer_address
 from coord.testing.invariants import RaftChecks
-from coord.testing.lease_checks import LeaseBook, check_claims, check_lease_ends, check_true_time
+from coord.testing.lease_checks import (
+    LeaseBook,
+    check_claims,
+    check_lease_ends,
+    check_sessions,
+    check_true_time,
+)
 from coord.testing.linearizability import Verdict
 from coord.testing.machine import WalMachine
 from coord.testing.nemesis import Nemesis
@@ -73,7 +79,7 @@ class World:
         self.nemesis = Nemesis(self.schedule, self.network, self.hosts, names)
         self.replay = Replay()
         self.verdicts: Counter[Verdict] = Counter()
-        self.lease_ends = self.claims = self.returned = 0
+        self.lease_ends = self.claims = self.returned = self.sessions_lost = 0
 
     def run(self, plan: tuple[Fault, ...]) -> None:
         """Run with faults, then heal and demand rest.
@@ -106,6 +112,8 @@ class World:
         book = LeaseBook(effect for effects in replay.effects.values() for effect in effects)
         self.lease_ends = check_lease_ends(replay, book)
         check_true_time(self.history.calls, replay, self.store_checks.seen_ms)
+        sessions = [session for client in self.clients for session in client.sessions]
+        self.sessions_lost = check_sessions(sessions, replay, self.store_checks.seen_ms)
         self.claims, self.returned = check_claims(replay.events, QUEUE, CLAIMS)
 
     def _compare_with(self, replay: Replay) -> None:

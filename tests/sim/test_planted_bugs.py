@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import coord.client.leases
 import coord.client.packets
 import coord.node.reads
 import coord.node.streams
@@ -113,6 +114,19 @@ def test_a_client_that_says_not_done_when_it_cannot_know_is_noticed(
     never = property(lambda _: False)
     monkeypatch.setattr(coord.client.packets.Packet, "maybe_done", never)
     assert "not done" in _first_failure(run_seed, 20)
+
+
+def test_a_client_that_trusts_its_lease_for_twice_its_time_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renewed = coord.client.leases.LeaseKeeper.renewed
+
+    def late(self: Any, kept: Any, sent_ms: float, ttl_ms: float) -> None:
+        renewed(self, kept, sent_ms, ttl_ms)
+        kept.ends_ms += ttl_ms
+
+    monkeypatch.setattr(coord.client.leases.LeaseKeeper, "renewed", late)
+    assert "session" in _first_failure(run_seed, 40)
 
 
 def test_a_watch_that_skips_a_revision_when_it_falls_behind_is_noticed(

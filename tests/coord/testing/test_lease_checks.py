@@ -16,8 +16,10 @@ from coord.requests import (
 from coord.testing.history import History
 from coord.testing.lease_checks import (
     LeaseBook,
+    SessionRecord,
     check_claims,
     check_lease_ends,
+    check_sessions,
     check_true_time,
 )
 from coord.testing.replay import Replay
@@ -131,3 +133,23 @@ def test_a_claimed_job_that_expires_instead_of_going_back_is_named() -> None:
     log.replay.events[5] = [Event(EventKind.DELETE, Cause.EXPIRED, gone, first.kv)]
     with pytest.raises(Violation, match="claims"):
         check_claims(log.replay.events, b"q/", b"c/")
+
+
+@pytest.mark.parametrize(
+    ("until_ms", "broken"), [(990.0, False), (1_050.0, False), (1_200.0, True), (None, True)]
+)
+def test_a_client_that_believes_in_its_lease_too_long_is_named(
+    until_ms: float | None, broken: bool
+) -> None:
+    log = _expired()
+    session = SessionRecord(_LEASE, 500, until_ms)
+    if broken:
+        with pytest.raises(Violation, match="session"):
+            check_sessions([session], log.replay, {3: 1_000.0})
+    else:
+        assert check_sessions([session], log.replay, {3: 1_000.0}) == 1
+
+
+def test_a_session_whose_lease_never_expired_says_nothing() -> None:
+    log = _expired()
+    assert check_sessions([SessionRecord(99, 500)], log.replay, {3: 1_000.0}) == 0
