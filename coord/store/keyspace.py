@@ -24,7 +24,8 @@ class Keyspace:
 
     __slots__ = (
         "deleted", "history", "key_scans", "latest", "leases", "live", "origin_order",
-        "origin_scans", "origins", "pending", "tombstones", "undone_origins",
+        "origin_scans", "origins", "pending", "replaced", "replaced_by", "tombstones",
+        "undone_origins",
     )  # fmt: skip
 
     def __init__(self, history: History, leases: Leases) -> None:
@@ -41,6 +42,10 @@ class Keyspace:
         self.pending: list[Change] = []
         self.undone_origins: list[bytes | None] = []
         """For each pending change, the origin its key had before."""
+        self.replaced: dict[bytes, KeyValue | None] = {}
+        """What keys were before the revision being made, filled in when first asked for."""
+        self.replaced_by = 0
+        """So many of the pending changes have been looked at for it."""
         self.key_scans: list[KeyScan] = []
         self.origin_scans: list[OriginScan] = []
 
@@ -125,10 +130,12 @@ class Keyspace:
             history.push(Record(pending), None)
         history.revision += 1
         self.pending = []
+        self._forget_replaced()
         self.undone_origins.clear()
 
     def rollback(self) -> None:
         """Undo the pending changes, newest first."""
+        self._forget_replaced()
         while self.pending:
             change = self.pending.pop()
             self._undo(change)
@@ -178,8 +185,21 @@ class Keyspace:
         """Return what `key` was at a kept revision, or is now; None if absent."""
         kv = self.latest.get(key) or self.tombstones.get(key)
         if self.pending and kv is not None and kv.mod_revision > self.history.revision:
-            kv = next(change.before for change in self.pending if change.kv.key == key)
+            kv = self._before_pending(key)
         return self.history.value_at(kv, revision)
+
+    def _before_pending(self, key: bytes) -> KeyValue | None:
+        """Return what a key that was changed in the revision being made was before it."""
+        if self.replaced_by < len(self.pending):
+            for change in self.pending[self.replaced_by :]:
+                self.replaced.setdefault(change.kv.key, change.before)
+            self.replaced_by = len(self.pending)
+        return self.replaced[key]
+
+    def _forget_replaced(self) -> None:
+        if self.replaced_by:
+            self.replaced_by = 0
+            self.replaced.clear()
 
     def tidy(self, items_max: int) -> bool:
         """Free about `items_max` forgotten changes; returns whether more wait."""

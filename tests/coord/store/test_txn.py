@@ -1,5 +1,7 @@
 """Transactions: compares, order, visibility, atomic failure."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from coord import limits
@@ -18,9 +20,11 @@ from coord.requests import (
     Put,
     PutReply,
     Range,
+    RangeReply,
     Txn,
     TxnReply,
 )
+from coord.store.history import Change
 from coord.testing.feed import Feed
 
 EQ, GT, LT, NE = (
@@ -220,3 +224,40 @@ def test_a_delete_that_would_answer_too_many_bytes_deletes_nothing(
     assert feed.refused(DeleteRange(b"k", b"m", True)) == ErrorCode.REPLY_TOO_LARGE
     assert feed.store.key_count == 2
     assert feed.do(DeleteRange(b"k", b"m")).deleted == 2
+
+
+def test_the_past_is_read_in_a_transaction_that_changes_it_and_after_one_that_failed() -> None:
+    feed = Feed()
+    feed.many(Put(b"a", b"1"), Put(b"b", b"2"))
+    gone = DeleteRange(b"a", b"z")
+    past = Range(b"a", b"z", revision=3)
+    feed.refused(Txn(success=(gone, past, Put(b"c", ignore_value=True))))
+    reply = feed.do(Txn(success=(Put(b"a", b"3"), past, gone, Put(b"a", b"4"), past)))
+    assert isinstance(reply, TxnReply)
+    for found in (reply.replies[1], reply.replies[4]):
+        assert isinstance(found, RangeReply)
+        assert [(kv.key, kv.value) for kv in found.kvs] == [(b"a", b"1"), (b"b", b"2")]
+
+
+def test_reading_the_past_of_much_that_was_just_deleted_takes_no_longer_for_each_key() -> None:
+    feed = Feed()
+    keys = 4000
+    feed.many(*[Put(b"k%04d" % number) for number in range(keys)])
+    looks = 0
+
+    class Watched(list[Change]):
+        def __iter__(self) -> Iterator[Change]:
+            nonlocal looks
+            for change in super().__iter__():
+                looks += 1
+                yield change
+
+    space = feed.store._space
+    space.pending = Watched()
+    past = Range(b"k", b"l", revision=feed.store.revision, count_only=True)
+    reply = feed.do(Txn(success=(DeleteRange(b"k", b"l"), past)))
+    assert isinstance(reply, TxnReply)
+    counted = reply.replies[1]
+    assert isinstance(counted, RangeReply)
+    assert counted.count == keys
+    assert looks < 10 * keys
