@@ -19,7 +19,7 @@ from coord.requests import (
 )
 from coord.store.rejection import Rejection
 
-_KEY_VALUE_BYTES = 32  # beside key and value: revisions, version, lease, heads
+_KEY_VALUE_BYTES = 48  # beside key and value at most: revisions, version, lease, heads
 _KEY_BYTES = 3
 _ANSWER_BYTES = 32
 
