@@ -19,7 +19,9 @@ class Directory:
         return dict(self._peers)
 
     def learn(self, introduce: Introduce) -> None:
-        """Take a peer's word for its name and client address."""
+        """Take a peer's word for its name and client address; a stranger's changes nothing."""
+        if introduce.sender not in self._peers:
+            return
         self._names[introduce.sender] = introduce.name
         self._clients[introduce.sender] = introduce.client_address
 

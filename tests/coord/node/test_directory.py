@@ -27,3 +27,10 @@ def test_a_status_names_every_member_and_who_votes() -> None:
         (1, "n1", "tcp://h:11", "tcp://h:1", True),
         (2, "n2", "tcp://h:12", "", False),
     ]
+
+
+def test_a_stranger_does_not_become_a_member_by_introducing_itself() -> None:
+    directory = Directory(_SETTINGS)
+    directory.learn(Introduce(9, 1, 3, 1, "n3", "tcp://elsewhere:1"))
+    assert directory.for_clients() == ((1, "n1", "tcp://h:1"),)
+    assert len(directory.for_status((1, 2))) == 2
