@@ -1,6 +1,5 @@
 """Nodes that have applied the same entries must hold the same store, to the byte."""
 
-from coord.node.driver import Node
 from coord.store.machine import Store
 from coord.testing.violation import Violation
 
@@ -13,20 +12,19 @@ class StoreChecks:
     def __init__(self) -> None:
         self.digests: dict[int, bytes] = {}
         self._shapes: dict[int, tuple[int, int, int, int, int]] = {}
-        self._seen: dict[int, tuple[int, int]] = {}
+        self._seen: dict[int, tuple[Store, int]] = {}
         self.revision = 1
         """The newest revision seen anywhere."""
         self.seen_ms: dict[int, float] = {}
         """When each revision was first seen."""
 
-    def observe(self, number: int, node: Node, now_ms: float) -> None:
-        """Look at a node after a turn."""
-        store = node.store
+    def observe(self, number: int, store: Store, now_ms: float) -> None:
+        """Look at a node's store after a turn."""
         index = int(store.applied_index)
-        stamp = (id(store), index)
-        if self._seen.get(number) == stamp:
+        seen_store, seen_index = self._seen.get(number, (None, -1))
+        if seen_store is store and seen_index == index:
             return
-        self._seen[number] = stamp
+        self._seen[number] = (store, index)
         while self.revision < store.revision:
             self.revision += 1
             self.seen_ms[self.revision] = now_ms

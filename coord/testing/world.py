@@ -224,7 +224,7 @@ class World:
     def _observe(self, host: Host[Node, WalMachine]) -> None:
         node = host.process
         assert node is not None
-        self.store_checks.observe(host.id, node, self.schedule.now_ms)
+        self.store_checks.observe(host.id, node.store, self.schedule.now_ms)
 
 
 def fresh_digest(log: Iterable[Entry]) -> bytes:
