@@ -200,7 +200,8 @@ class Partitioner:
         """Cancel the work on items and see it end; only then are they held no more."""
         tasks = {self._held[item][1] for item in items}
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # a second time would interrupt its tidying up
+                task.cancel()
         if tasks:
             await asyncio.wait(tasks)
         for item in items:

@@ -306,6 +306,21 @@ def test_an_outage_is_outlived_within_the_same_session(monkeypatch: pytest.Monke
 
 
 @in_loop
+async def test_work_that_is_tidying_up_is_not_cancelled_again_when_the_session_ends() -> None:
+    crowd = _Crowd()
+    await crowd.board.add("i")
+    crowd.join("a")
+    await settle()
+    await crowd.board.remove("i")
+    await settle(10)  # its work has been told to stop, and takes its time
+    await crowd.cluster.client().revoke(crowd.cluster.sessions[0].lease)
+    crowd.cluster.notice_lost_sessions()
+    await settle(200)
+    assert crowd.ledger.stops == 1
+    await crowd.close()
+
+
+@in_loop
 async def test_an_item_without_a_name_is_refused() -> None:
     with pytest.raises(Misuse):
         await Partitioner(LocalCluster().client(), "p/", "a").add("")
