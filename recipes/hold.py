@@ -38,9 +38,7 @@ class Hold:
     """
 
     def __init__(self, holds: Holds, session: KeptLease, place: Place) -> None:
-        self._holds = holds
-        self._session = session
-        self._place = place
+        self._holds, self._session, self._place = holds, session, place
         self._released = False
 
     @property
@@ -82,8 +80,8 @@ class Hold:
 
     async def ended(self) -> None:
         """Return when the hold has ended, by whatever cause."""
+        gone = until_gone(self._holds.client, self.key, self.token, self.token)
         with suppress(SessionLost):
-            gone = until_gone(self._holds.client, self.key, self.token, self.token)
             await while_kept(self._session, gone)
 
     async def __aenter__(self) -> Self:
@@ -95,10 +93,9 @@ class Hold:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._released:
-            return
         try:
-            await self.release()
+            if not self._released:
+                await self.release()
         except NotDone:
             if error is None:
                 raise
@@ -109,6 +106,7 @@ class _Share:
     """The tasks of this process that hold, or wait at, one place."""
 
     users: int = 0
+    token: int = 0  # of the place as it was entered last
     turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)  # one enters or leaves at a time
 
 
@@ -158,8 +156,7 @@ class Holds:
 
     async def abandon(self, session: KeptLease, key: bytes) -> None:
         """Give one share of a place up, whatever becomes of it; see `Hold.abandon`."""
-        share = self._shares.get(key)
-        if share is not None:
+        if (share := self._shares.get(key)) is not None:
             await self._give_up(session, share, key, None)
 
     def has(self, key: bytes) -> bool:
@@ -176,10 +173,11 @@ class Holds:
             if share.users > 1:
                 share.users -= 1
                 return
-            known = await self._delete(session, place)
+            # Taken away and entered anew meanwhile, it is the new place that must not be left.
+            known = await self._delete(session, Place(place.key, share.token))
             share.users -= 1
             self._forget(place.key, share)
-        if not known:
+        if not known or share.token != place.token:
             raise SessionLost if session.lost.is_set() else NotHolder
 
     async def _delete(self, session: KeptLease, place: Place) -> bool:
@@ -187,9 +185,7 @@ class Holds:
         in_doubt = False
         while True:
             try:
-                reply = await self.client.txn(
-                    compare=[place.guard()], success=[ops.delete(place.key)]
-                )
+                reply = await self.client.txn([place.guard()], [ops.delete(place.key)])
             except MaybeDone:
                 if session.lost.is_set():
                     return False
@@ -206,7 +202,9 @@ class Holds:
         reads: tuple[TxnOp, ...],
     ) -> Entered:
         async with share.turn:
-            return await enter(self.client, session, key, value, reads)
+            entered = await enter(self.client, session, key, value, reads)
+            share.token = entered.place.token
+            return entered
 
     async def _give_up(
         self,

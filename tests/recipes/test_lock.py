@@ -94,6 +94,35 @@ async def test_the_same_session_may_take_it_again_and_frees_it_with_its_last_rel
 
 
 @in_loop
+async def test_entered_anew_after_it_was_taken_away_it_is_free_after_the_last_release() -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        lock = Lock(client, "l")
+        outer = await lock.acquire(session)
+        await client.delete(outer.key)
+        inner = await lock.acquire(session)
+        assert inner.token > outer.token
+        await inner.release()
+        with pytest.raises(NotHolder):
+            await outer.release()
+        assert await keys_of(client) == 0
+
+
+@in_loop
+async def test_a_release_that_could_not_reach_the_cluster_can_be_repeated() -> None:
+    client = SlowClient(LocalCluster())
+    client.through.set()
+    async with client.session() as session:
+        hold = await Lock(client, "l").acquire(session)
+        client.unavailable = 1
+        with pytest.raises(Unavailable):
+            await hold.release()
+        assert await keys_of(client) == 1
+        await hold.release()
+        assert await keys_of(client) == 0
+
+
+@in_loop
 async def test_trying_takes_a_free_lock_and_leaves_nothing_at_another() -> None:
     client = LocalCluster().client()
     async with client.session() as s1, client.session() as s2:
