@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from coord.client.ops import Text
 from coord.client.watch import WatchBatch
 from coord.errors import ErrorCode, Misuse, Unavailable
 from coord.requests import TxnReply
-from coord.testing.local import LocalClient, LocalCluster, LocalSession, LocalWatch, in_loop, settle
+from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
 from recipes import partitioner as partitioner_module
 from recipes.partitioner import Partitioner, Share
 
@@ -333,14 +332,9 @@ STEP = st.tuples(
 )
 
 
-def _sessions(cluster: LocalCluster) -> Iterable[LocalSession]:
-    return cluster.sessions
-
-
 async def _step(crowd: _Crowd, action: str, place: int) -> None:
-    name: Text = "abc"[place]
-    assert isinstance(name, str)
-    sessions = list(_sessions(crowd.cluster))
+    name = "abc"[place]
+    sessions = crowd.cluster.sessions
     match action:
         case "join":
             crowd.join(name)
@@ -376,7 +370,7 @@ async def _schedule(steps: list[tuple[str, int, int]]) -> None:
         await _step(crowd, action, place)
         await settle(5)
         crowd.cluster.advance(pause_ms)
-    for session in list(_sessions(crowd.cluster)):
+    for session in crowd.cluster.sessions:
         session.wake()
     await asyncio.wait_for(_settled(crowd), 5)
     await crowd.check_settled()
