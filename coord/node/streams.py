@@ -57,7 +57,7 @@ class Streams:
         self._owners: dict[int, tuple[bytes, int]] = {}
         """Serial number in the index to connection and its watch's number; live ones only."""
         self._last_serial = 0
-        self._lagging: dict[tuple[bytes, int], None] = {}  # in order; a dict, not a set
+        self._lagging: dict[tuple[bytes, int], None] = {}  # in turn order; a dict, not a set
         self._notices: dict[tuple[bytes, int], WatchCanceled] = {}
         """Ends of watches that their clients had no room to be told of."""
         self._progress_at_ms = 0.0
@@ -188,38 +188,30 @@ class Streams:
     def pump(self, store: Store) -> None:
         """Move lagging watches on by a slice each, where their clients have room.
 
-        The least behind come first, and a turn ends when it has read its share of history: a
-        thousand watches that start from long ago must not hold up the loop, nor each other.
+        A turn ends when it has read its share of history, and the next goes on from there: a
+        thousand watches that start from long ago must not hold up the loop, nor one that cannot
+        be told anything now all the others.
         """
         if self._notices:
             self._tell_notices()
-        if not self._lagging:
-            return
         left = 2 * self._settings.watch_batch_revisions_max
-        for behind, route, watch in self._movable(store):
+        for route, watch in list(self._lagging):
             stream = self._streams.get(route)
-            if stream is None:
+            if stream is None or not self._has_room(stream):
                 continue
-            self._catch_up(route, watch, stream.watches[watch], store)
+            held = stream.watches[watch]
+            behind = store.revision + 1 - held.next_revision
+            if behind < 0:
+                continue  # waits for a revision still to come
+            del self._lagging[route, watch]
+            self._lagging[route, watch] = None  # last in turn from now on
+            self._catch_up(route, watch, held, store)
             left -= 1 + min(behind, self._settings.watch_batch_revisions_max)
             if left <= 0:
                 return
 
-    def _movable(self, store: Store) -> list[tuple[int, bytes, int]]:
-        """Return how many revisions each watch that can move is behind, fewest first."""
-        found: list[tuple[int, bytes, int]] = []
-        for route, watch in self._lagging:
-            stream = self._streams[route]
-            behind = store.revision + 1 - stream.watches[watch].next_revision
-            if behind >= 0 and self._has_room(stream):
-                found.append((behind, route, watch))
-        found.sort()
-        return found
-
     def _catch_up(self, route: bytes, watch: int, held: _Watch, store: Store) -> None:
         first = held.next_revision
-        if first > store.revision + 1:
-            return  # waits for a revision still to come
         if first <= store.revision:
             last = min(store.revision, first + self._settings.watch_batch_revisions_max - 1)
             try:
