@@ -2,7 +2,8 @@
 
 Before the command runs, TERM and Ctrl-C give the wait up. While it runs TERM is passed on to it and
 Ctrl-C is left to it, as the terminal sends that to both. When the hold ends first, the command is
-told to end by TERM, after `GRACE_S` by KILL: it must not go on as if it still held it.
+told to end by TERM, after `GRACE_S` by KILL: it must not go on as if it still held it. On Linux it
+is also told by TERM when this process is killed on the spot.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
 
 from coord.cli.exits import ExitCode
+from coord.cli.parent_death import die_with_parent
 
 GRACE_S = 5.0
 NOT_EXECUTABLE = 126
@@ -63,7 +66,9 @@ class Stage:
         """
         try:
             child = await asyncio.create_subprocess_exec(
-                *command, env={**os.environ, **environment}
+                *command,
+                env={**os.environ, **environment},
+                preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
             )
         except FileNotFoundError:
             return _complain(f"{command[0]}: command not found", NOT_FOUND)

@@ -164,6 +164,18 @@ def test_a_lock_taken_away_ends_the_command(cluster: LocalProcesses, client: coo
     assert (ran.returncode, errors) == (1, "coord: the lock was lost\n")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel must tell the child")
+def test_a_command_whose_coord_lock_is_killed_on_the_spot_is_told_to_end(
+    cluster: LocalProcesses,
+) -> None:
+    script = "trap 'echo told; exit' TERM; echo ready; while true; do sleep 0.05; done"
+    ran = run_coord(cluster, "lock", "orphan", "--ttl", "1", "--", "sh", "-c", script)
+    assert read_line(ran) == "ready"
+    ran.kill()
+    told, _ = ran.communicate(timeout=30)  # ends when the command has let go of stdout
+    assert told == "told\n"
+
+
 def test_a_command_that_is_not_there_is_127(cluster: LocalProcesses) -> None:
     ran = run_coord(cluster, "lock", "absent", "no-such-command-here")
     _, errors = ran.communicate(timeout=30)
