@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 
@@ -15,6 +16,8 @@ from coord import aio
 from coord.testing.local_cluster import LocalProcesses, started_cluster
 from recipes.balancer import Balancer
 from recipes.board import Notice, NoticeBoard
+from recipes.live import Live
+from recipes.partitioner import Partitioner, Share
 from recipes.registry import Instances, Registry
 
 pytestmark = pytest.mark.integration
@@ -117,3 +120,55 @@ def test_fifty_clients_see_each_change_of_a_board_once_and_in_order(
     seen = asyncio.run(_tell_fifty(cluster.endpoints))
     wanted = [str(number).encode() for number in range(1, 11)]
     assert [[notice.body for notice in notices] for notices in seen] == [wanted] * READERS
+
+
+MEMBER = """
+import asyncio
+from coord import aio
+from recipes.partitioner import Partitioner
+
+async def main():
+    async with aio.connect() as client:
+        part = Partitioner(client, "parts/", "doomed", ttl_ms=1000)
+        await part.run(lambda share: asyncio.Event().wait())
+
+asyncio.run(main())
+"""
+
+
+async def _lose_a_member(cluster: LocalProcesses, doomed: subprocess.Popen[bytes]) -> float:
+    """Hold items beside another member, kill that, and time until all are held again."""
+
+    async def work(share: Share) -> None:
+        await asyncio.Event().wait()
+
+    async with aio.connect(cluster.endpoints) as client, Live(client, "parts/claims/") as claims:
+        part = Partitioner(client, "parts/", "survivor", ttl_ms=1000)
+        for number in range(6):
+            await part.add(f"i{number}")
+        running = asyncio.create_task(part.run(work))
+        async with asyncio.timeout(30):
+            await claims.until(lambda: _holders(claims) == [3, 3])
+            doomed.kill()
+            began_s = time.monotonic()
+            await claims.until(lambda: _holders(claims) == [6])
+        took_s = time.monotonic() - began_s
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await claims.until(lambda: not claims.keys)
+        return took_s
+
+
+def _holders(claims: Live) -> list[int]:
+    """Return how many items each holder has."""
+    return list(Counter(kv.lease for kv in claims.keys.values()).values())
+
+
+def test_a_killed_members_items_are_held_by_others_within_its_ttl(cluster: LocalProcesses) -> None:
+    environment = os.environ | {"COORD_ENDPOINTS": cluster.endpoints}
+    doomed = subprocess.Popen([sys.executable, "-c", MEMBER], env=environment)
+    try:
+        assert asyncio.run(_lose_a_member(cluster, doomed)) <= TTL_S + SLACK_S
+    finally:
+        doomed.kill()
+        doomed.wait()
