@@ -10,7 +10,7 @@ from coord.ids import LogIndex, NodeId, Term
 from coord.node.peers import peer_frames
 from coord.raft.core import RaftCore
 from coord.raft.messages import (
-    Append,
+    Commit,
     Effects,
     Entry,
     Event,
@@ -63,7 +63,7 @@ class Consensus:
         """
         effects = self.core.step(event)
         for message in effects.messages:
-            if type(message) is Append and not message.entries:
+            if type(message) is Commit:
                 self._news.append(message)
             else:
                 self._send(message)

@@ -17,6 +17,7 @@ from coord.raft.messages import (
     AppendReply,
     ChunkRead,
     ChunkStored,
+    Commit,
     Compacted,
     Effects,
     Event,
@@ -45,7 +46,7 @@ from coord.raft.settings import RaftSettings, Restored
 from coord.raft.snapshots import SnapshotReceiver
 from coord.raft.state import Behaviour, State
 
-_FROM_LEADER = (Append, Heartbeat, InstallSnapshot)
+_FROM_LEADER = (Append, Commit, Heartbeat, InstallSnapshot)
 
 
 class RaftCore:

@@ -7,6 +7,7 @@ from coord.raft.log import NO_TERM
 from coord.raft.messages import (
     Append,
     AppendReply,
+    Commit,
     Heartbeat,
     HeartbeatReply,
     InstallSnapshot,
@@ -29,6 +30,7 @@ class Follower(Behaviour):
         self._reads = ReadForwarder(state)
         self.handlers[Append] = self._on_append
         self.handlers[Heartbeat] = self._on_heartbeat
+        self.handlers[Commit] = self._on_commit
         self.handlers[InstallSnapshot] = self._on_install
         self.handlers[TimeoutNow] = self._on_timeout_now
         self.handlers[ReadIndex] = self._on_read_index
@@ -157,6 +159,13 @@ class Follower(Behaviour):
         if message.commit > log.commit:
             log.commit_to(message.commit)
         self._state.send(HeartbeatReply(*self._head(message.sender), message.round))
+
+    def _on_commit(self, message: Commit) -> None:
+        if not self._hear(message.sender):
+            return
+        log = self._state.log
+        if message.index > log.commit and log.term_at(message.index) == message.index_term:
+            log.commit_to(message.index)
 
     def _on_install(self, message: InstallSnapshot) -> None:
         if self._hear(message.sender):

@@ -164,6 +164,18 @@ class ReadIndexReply(_Message, frozen=True, array_like=True, tag=12):
     index: int
 
 
+class Commit(_Message, frozen=True, array_like=True, tag=14):
+    """Committed up to `index`, whose entry is of `index_term`; nobody answers.
+
+    Sent alone when no entries are about to carry it. A follower that holds that very entry holds
+    all before it too (log matching), acknowledged or not; one that does not lets it pass, and
+    learns it from the next entries or heartbeat.
+    """
+
+    index: int
+    index_term: int
+
+
 class TimeoutNow(_Message, frozen=True, array_like=True, tag=13):
     """Leadership transfer: campaign at once (thesis 3.10)."""
 
@@ -182,6 +194,7 @@ Message = (
     | ReadIndex
     | ReadIndexReply
     | TimeoutNow
+    | Commit
 )
 
 

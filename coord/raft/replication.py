@@ -6,7 +6,7 @@ message of its own.
 """
 
 from coord.raft.log import NO_TERM
-from coord.raft.messages import Append, Entry, Heartbeat
+from coord.raft.messages import Append, Commit, Entry, Heartbeat
 from coord.raft.progress import Progress, ProgressState, Window
 from coord.raft.snapshots import SnapshotSender
 from coord.raft.state import State
@@ -53,7 +53,7 @@ class Replication:
                 if not self._send_batch(progress):
                     return
             if progress.commit_sent < log.commit == log.last_index:
-                self._send_append(progress, ())  # quiet: no entries are about to carry it
+                self._send_commit(progress)  # quiet: no entries are about to carry it
         elif progress.state is _PROBE and not progress.is_probing:
             progress.is_probing = True
             self._send_batch(progress)
@@ -62,7 +62,14 @@ class Replication:
         """Tell everyone at once how far the log is committed."""
         for progress in self.followers.values():
             if progress.state is _REPLICATE and progress.commit_sent < self._state.log.commit:
-                self._send_append(progress, ())
+                self._send_commit(progress)
+
+    def _send_commit(self, progress: Progress) -> None:
+        state = self._state
+        commit = state.log.commit
+        progress.commit_sent = commit
+        head = (state.settings.cluster, progress.node, state.node, state.term)
+        state.messages.append(Commit(*head, commit, state.log.term_at(commit)))
 
     def send_heartbeats(self, round_number: int) -> None:
         """Send everyone a sign of life."""

@@ -11,6 +11,7 @@ from coord.raft.membership import NODE_ID_MAX, decode_membership, is_sound
 from coord.raft.messages import (
     Append,
     AppendReply,
+    Commit,
     EntryKind,
     Heartbeat,
     HeartbeatReply,
@@ -72,6 +73,10 @@ def _append_reply(message: AppendReply) -> bool:
     return min(numbers) >= 0 and max(numbers) < NUMBER_MAX and message.hint_term <= message.term
 
 
+def _commit(message: Commit) -> bool:
+    return 0 < message.index < NUMBER_MAX and 0 < message.index_term <= message.term
+
+
 def _heartbeat(message: Heartbeat) -> bool:
     return 0 <= message.commit < NUMBER_MAX and 0 <= message.round < NUMBER_MAX
 
@@ -110,6 +115,7 @@ _CHECKS: dict[type, Callable[[Any], bool]] = {
     Append: _append,
     AppendReply: _append_reply,
     Heartbeat: _heartbeat,
+    Commit: _commit,
     HeartbeatReply: _heartbeat_reply,
     InstallSnapshot: _install,
     SnapshotReply: _snapshot_reply,

@@ -7,6 +7,7 @@ from coord.raft.membership import decode_membership
 from coord.raft.messages import (
     Append,
     AppendReply,
+    Commit,
     Effects,
     Entry,
     EntryKind,
@@ -132,6 +133,7 @@ _SAYS: dict[type, Callable[[Any], str]] = {
     Append: _append,
     AppendReply: _append_reply,
     Heartbeat: lambda m: f"commit={m.commit} round={m.round}",
+    Commit: lambda m: f"index={m.index} of term {m.index_term}",
     HeartbeatReply: lambda m: f"round={m.round}",
     InstallSnapshot: _install,
     SnapshotReply: _snapshot_reply,

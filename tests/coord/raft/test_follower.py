@@ -6,6 +6,7 @@ from coord.ids import LogIndex
 from coord.raft.messages import (
     Append,
     AppendReply,
+    Commit,
     Compacted,
     Effects,
     Heartbeat,
@@ -146,6 +147,39 @@ def test_a_node_whose_disk_forgot_does_not_pass_for_the_one_that_knew() -> None:
     lone = LoneCore(term=3)
     effects = lone.receive(Heartbeat, 7, 1)
     assert effects.messages == ()
+    assert (lone.core.refused, lone.core.leader) == (1, 0)
+
+
+def test_news_of_a_commit_counts_at_once_for_who_holds_that_very_entry() -> None:
+    lone = LoneCore(log=[1], term=3)
+    append(lone, (1, 1), [3, 3])
+    effects = lone.receive(Commit, 2, 3)
+    assert [entry.index for entry in effects.committed] == [1, 2]
+    assert effects.messages == ()
+
+
+@pytest.mark.parametrize(("index", "term"), [(2, 2), (4, 3), (9, 3)])
+def test_news_of_a_commit_of_another_entry_or_one_still_to_come_passes(
+    index: int, term: int
+) -> None:
+    lone = LoneCore(log=[1], term=3)
+    append(lone, (1, 1), [3, 3])
+    effects = lone.receive(Commit, index, term)
+    assert (effects.committed, effects.messages) == ((), ())
+    assert (lone.core.commit, lone.core.refused) == (0, 0)
+
+
+def test_old_news_of_a_commit_takes_nothing_back() -> None:
+    lone = LoneCore(log=[1], term=3)
+    append(lone, (1, 1), [3, 3], commit=3)
+    lone.receive(Commit, 2, 3)
+    assert lone.core.commit == 3
+
+
+@pytest.mark.parametrize(("index", "term"), [(0, 1), (-1, 1), (2, 0), (2, 4), (2**70, 1)])
+def test_impossible_news_of_a_commit_is_refused(index: int, term: int) -> None:
+    lone = LoneCore(log=[1], term=3)
+    lone.receive(Commit, index, term)
     assert (lone.core.refused, lone.core.leader) == (1, 0)
 
 

@@ -4,6 +4,7 @@ from coord.ids import LogIndex, NodeId
 from coord.raft.messages import (
     Append,
     AppendReply,
+    Commit,
     Entry,
     EntryKind,
     Heartbeat,
@@ -126,8 +127,8 @@ def test_the_commit_index_travels_alone_only_when_the_log_is_quiet() -> None:
     assert lone.receive(AppendReply, 1, 2).messages == ()
     effects = lone.receive(AppendReply, 2, 3)
     assert effects.messages == (
-        Append(CLUSTER, 2, 1, 1, 3, 1, 3),
-        Append(CLUSTER, 3, 1, 1, 3, 1, 3),
+        Commit(CLUSTER, 2, 1, 1, 3, 1),
+        Commit(CLUSTER, 3, 1, 1, 3, 1),
     )
 
 
