@@ -190,6 +190,7 @@ class Node:
         now_ms = self._clock.now_ms()
         self._hear_storage()
         self._hear_peers()
+        self._write_down()
         self._intake.drain(self.store, now_ms)
         self._pass_time(now_ms)
         self._proposing.send(now_ms)
