@@ -18,6 +18,7 @@ from coord import aio
 from coord.cli.bench_ops import Operation, prepare
 from coord.cli.bench_plan import STAMP_DIGITS, WATCHED, LoadPlan
 from coord.errors import CoordError
+from coord.node.affinity import Affinity
 
 _COLLECT_AFTER = 200_000  # young objects before a collection; a load makes no cycles
 
@@ -114,6 +115,9 @@ def _say(text: bytes) -> None:
 def main() -> None:
     """Read the plan from standard input and carry it out."""
     plan = LoadPlan.from_line(sys.stdin.buffer.readline())
+    # A load process keeps to a processor of its own, if one is free, as the nodes do.
+    affinity = Affinity()
+    affinity.start(time.monotonic_ns() / 1e6)
     try:
         import uvloop
     except ImportError:
