@@ -1,10 +1,11 @@
 """coord against etcd on this machine: the same loads, in turns, medians side by side.
 
-Both clusters have three members and their data on the same disk. Only one is under load at a
-time; the other idles, and what that costs is measured and told. Each system runs at the best
-setting of those tried first. Exit code 0: every floor is met.
+Both clusters have three members and their data on the same disk. Only one runs at a time, the
+other's processes are stopped; what each costs while idle is measured and told. Each system runs
+at the best setting of those tried first. Exit code 0: every floor is met.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -121,13 +122,15 @@ class Bench:
     def on_coord(self, workload: Workload, setting: CoordSetting, share: float = 1.0) -> Result:
         """Run one load on coord."""
         share *= self._share
-        return run_coord(workload, setting, self.coord.endpoints, self._next_keys(), share)
+        with alone(self.etcd):
+            return run_coord(workload, setting, self.coord.endpoints, self._next_keys(), share)
 
     def on_etcd(self, workload: Workload, setting: EtcdSetting, share: float = 1.0) -> Result:
         """Run one load on etcd."""
         endpoints = self.etcd.leader() if setting.leader_only else ",".join(self.etcd.endpoints)
         share *= self._share
-        return run_etcd(workload, setting, self._load, endpoints, self._next_keys(), share)
+        with alone(self.coord):
+            return run_etcd(workload, setting, self._load, endpoints, self._next_keys(), share)
 
     def _next_keys(self) -> int:
         self._runs += 1
@@ -144,6 +147,16 @@ class Bench:
             compared.coord_runs.append(self.on_coord(workload, compared.coord_setting))
             compared.etcd_runs.append(self.on_etcd(workload, compared.etcd_setting))
         return compared
+
+
+@contextlib.contextmanager
+def alone(other: CoordCluster | EtcdCluster) -> Iterator[None]:
+    """Keep the other cluster's processes stopped while one is measured."""
+    other.freeze()
+    try:
+        yield
+    finally:
+        other.thaw()
 
 
 def best(settings: tuple[Setting, ...], run: Callable[[Setting], Result]) -> Setting:
@@ -227,7 +240,7 @@ def main(
         if form == "table":
             click.echo(
                 f"three members each, {os.cpu_count()} cores, Python {platform.python_version()}, "
-                f"medians of {rounds} alternating runs; the other cluster idles: coord "
+                f"medians of {rounds} alternating runs; the other is stopped; idle, coord takes "
                 f"{idle['coord']:.3f}, etcd {idle['etcd']:.3f} cores"
             )
             click.echo(HEAD)

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import coord
+
 PATIENCE_S = 120.0
 
 
@@ -65,6 +67,20 @@ class CoordCluster:
         (node,) = (node for node in self.nodes if node["name"] == name)
         os.kill(node["pid"], signal.SIGKILL)
         return int(node["pid"])
+
+    def freeze(self) -> None:
+        """Stop every process where it is, so that it takes nothing from others."""
+        assert self._process is not None
+        for pid in (self._process.pid, *(int(node["pid"]) for node in self.nodes)):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let every process go on, and wait until the cluster has served a write again."""
+        assert self._process is not None
+        for pid in (self._process.pid, *(int(node["pid"]) for node in self.nodes)):
+            os.kill(pid, signal.SIGCONT)
+        with coord.connect(self.endpoints, timeout_ms=PATIENCE_S * 1000) as client:
+            client.put("bench/thawed")
 
     def stop(self) -> None:
         """End every member."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -37,11 +38,7 @@ class EtcdCluster:
                 self._processes.append(
                     subprocess.Popen(_command(self._folder, i, client, peer, cluster), stderr=log)
                 )
-        end_s = time.monotonic() + PATIENCE_S
-        while not self.leader():
-            if time.monotonic() > end_s:
-                self.stop()
-                raise RuntimeError(f"etcd does not serve; see {self._folder}/etcd*.log")
+        self._wait_for_leader()
 
     def leader(self) -> str:
         """Return the leader's client address; empty while there is none."""
@@ -63,6 +60,24 @@ class EtcdCluster:
             if status.get("leader") == status["header"]["member_id"]:
                 return str(answer["Endpoint"])
         return ""
+
+    def freeze(self) -> None:
+        """Stop every process where it is, so that it takes nothing from others."""
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let every process go on, and wait until the cluster is led again."""
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
+        self._wait_for_leader()
+
+    def _wait_for_leader(self) -> None:
+        end_s = time.monotonic() + PATIENCE_S
+        while not self.leader():
+            if time.monotonic() > end_s:
+                self.stop()
+                raise RuntimeError(f"etcd does not serve; see {self._folder}/etcd*.log")
 
     def stop(self) -> None:
         """End every member."""
