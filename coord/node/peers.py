@@ -10,17 +10,22 @@ from coord.raft.messages import Message
 
 
 class Forward(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=101):
-    """Write frames a follower received, as their bytes, for the leader to propose."""
+    """Write frames a follower received, as their bytes, for the leader to propose.
+
+    `number` is the sender's own, never used twice, so that a copy of this message is noticed: one
+    copy proposed and another rejected would make the rejection a lie.
+    """
 
     cluster: int
     to: int
     sender: int
     term: int
     frames: tuple[bytes, ...]
+    number: int
 
 
 class ForwardRejected(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=102):
-    """One forwarded frame was not proposed; nothing of it will be applied from that forward."""
+    """One frame of forward `number` was not proposed; nothing of it will come of that forward."""
 
     cluster: int
     to: int
@@ -29,6 +34,7 @@ class ForwardRejected(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     writer: int
     first_seq: int
     count: int
+    number: int
     code: int
     detail: str = ""
 

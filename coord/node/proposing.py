@@ -13,9 +13,11 @@ from coord.node.consensus import Consensus
 from coord.node.intake import Report
 from coord.node.peers import Forward, ForwardRejected, peer_frames
 from coord.node.settings import NodeSettings
-from coord.node.writes import Drain, Writes
+from coord.node.writes import OWN, Drain, Origin, Writes
 from coord.raft.messages import Propose, Role
 from transport.base import PeerTransport
+
+_SEEN_MAX = 4096  # forwards remembered, to notice copies
 
 
 class Proposing:
@@ -29,6 +31,7 @@ class Proposing:
         time: ClusterTime,
         peers: PeerTransport,
         report: Report,
+        first_forward: int,
     ) -> None:
         self._settings = settings
         self._consensus = consensus
@@ -36,6 +39,8 @@ class Proposing:
         self._time = time
         self._peers = peers
         self._report = report
+        self._last_forward = first_forward
+        self._seen: dict[Origin, None] = {}
 
     def send(self, now_ms: float) -> None:
         """Propose what was gathered, as a rule as one entry, or forward it to the leader."""
@@ -73,6 +78,12 @@ class Proposing:
 
     def take_forwarded(self, forward: Forward) -> None:
         """Gather the frames a peer forwarded; trusts them no more than a client's."""
+        origin = (forward.sender, forward.number)
+        if origin in self._seen:
+            return  # a copy: what became of the first is what the sender was or will be told
+        self._seen[origin] = None
+        if len(self._seen) > _SEEN_MAX:
+            del self._seen[next(iter(self._seen))]
         for encoded in forward.frames:
             try:
                 frame = client_frames.decode(encoded)
@@ -80,30 +91,33 @@ class Proposing:
                 self._report("forwarded frame refused", {"reason": str(error)})
                 continue
             if isinstance(frame, WriteFrame):
-                self._writes.take_forwarded(encoded, frame, forward.sender)
+                self._writes.take_forwarded(encoded, frame, origin)
 
     def take_rejected(self, rejected: ForwardRejected) -> None:
         """Pass a peer's rejection on to the client that waits here."""
-        leader = self._consensus.standing.leader
-        self._writes.reject_number(
-            rejected.writer,
-            rejected.first_seq,
-            rejected.count,
-            leader,
-            rejected.code,
-            rejected.detail,
-        )
+        self._writes.reject_forwarded(rejected, self._consensus.standing.leader)
 
     def _forward(self, drain: Drain, leader: NodeId) -> None:
         """Send own frames to the leader; frames forwarded here go no further."""
-        own = tuple(
-            encoded
-            for encoded, origin in zip(drain.encoded, drain.origins, strict=True)
-            if origin == 0
-        )
+        own = [
+            (encoded, frame)
+            for encoded, frame, origin in zip(
+                drain.encoded, drain.frames, drain.origins, strict=True
+            )
+            if origin == OWN
+        ]
         if own:
-            term = self._consensus.standing.term
-            forward = Forward(self._settings.cluster, leader, self._settings.node, term, own)
+            self._last_forward += 1
+            for _, frame in own:
+                self._writes.forwarded(frame, self._last_forward)
+            forward = Forward(
+                self._settings.cluster,
+                leader,
+                self._settings.node,
+                self._consensus.standing.term,
+                tuple(encoded for encoded, _ in own),
+                self._last_forward,
+            )
             # Dropped on the way, it is the client that asks again, with the same numbers.
             self._peers.send(leader, peer_frames.encode(forward))
         self._reject_foreign(drain, ErrorCode.NOT_LEADER)
@@ -111,7 +125,7 @@ class Proposing:
     def _reject(self, drain: Drain, code: ErrorCode) -> None:
         leader = self._consensus.standing.leader
         for frame, origin in zip(drain.frames, drain.origins, strict=True):
-            if origin == 0:
+            if origin == OWN:
                 self._writes.reject(frame, leader, code)
         self._reject_foreign(drain, code)
 
@@ -119,16 +133,18 @@ class Proposing:
         """Tell forwarding peers that their frames were not proposed here."""
         term = self._consensus.standing.term
         for frame, origin in zip(drain.frames, drain.origins, strict=True):
-            if origin == 0:
+            if origin == OWN:
                 continue
+            peer, number = origin
             rejected = ForwardRejected(
                 self._settings.cluster,
-                origin,
+                peer,
                 self._settings.node,
                 term,
                 frame.writer,
                 frame.first_seq,
                 len(frame.ops),
+                number,
                 code,
             )
-            self._peers.send(origin, peer_frames.encode(rejected))
+            self._peers.send(peer, peer_frames.encode(rejected))

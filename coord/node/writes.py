@@ -15,6 +15,7 @@ from coord.codec import client_frames, encode_batch, node_frames
 from coord.errors import ErrorCode
 from coord.frames import Batch, WriteFrame, WriteRejected, WriteReply
 from coord.ids import LogIndex
+from coord.node.peers import ForwardRejected
 from coord.raft.messages import Entry
 from coord.requests import ErrorReply, PutReply, Reply
 from coord.store.sizes import answer_bytes
@@ -29,12 +30,19 @@ _previous = attrgetter("prev_kv")
 _LOST = ErrorReply(int(ErrorCode.LOST_ANSWER), "ask again: not all answers fit in one message")
 
 
-@attrs.frozen
+Origin = tuple[int, int]
+"""The peer that forwarded a frame and its number of that forward; (0, 0) for an own client."""
+
+OWN: Origin = (0, 0)
+
+
+@attrs.define
 class Waiter:
-    """A client waiting for its frame to be applied here."""
+    """A client waiting for its frame to be applied here; `forward` is the last that carried it."""
 
     route: bytes
     deadline_ms: float
+    forward: int = 0
 
 
 @attrs.define
@@ -43,11 +51,11 @@ class Drain:
 
     encoded: list[bytes] = attrs.field(factory=list)
     frames: list[WriteFrame] = attrs.field(factory=list)
-    origins: list[int] = attrs.field(factory=list)
-    """For each frame the peer that forwarded it, 0 for a client of this node."""
+    origins: list[Origin] = attrs.field(factory=list)
+    """For each frame where it came from."""
     size_bytes: int = 0
 
-    def add(self, encoded: bytes, frame: WriteFrame, origin: int) -> None:
+    def add(self, encoded: bytes, frame: WriteFrame, origin: Origin) -> None:
         """Take one more frame."""
         self.encoded.append(encoded)
         self.frames.append(frame)
@@ -88,15 +96,21 @@ class Writes:
     def take(self, route: bytes, encoded: bytes, frame: WriteFrame, deadline_ms: float) -> None:
         """Accept a frame from a client of this node."""
         self._waiters[frame.writer, frame.first_seq] = Waiter(route, deadline_ms)
-        self.drain.add(encoded, frame, 0)
+        self.drain.add(encoded, frame, OWN)
 
-    def take_forwarded(self, encoded: bytes, frame: WriteFrame, origin: int) -> None:
+    def take_forwarded(self, encoded: bytes, frame: WriteFrame, origin: Origin) -> None:
         """Accept a frame that a peer forwarded."""
         self.drain.add(encoded, frame, origin)
 
     def take_internal(self, frame: WriteFrame) -> None:
         """Accept a write of the node itself; nobody waits for it."""
-        self.drain.add(client_frames.encode(frame), frame, 0)
+        self.drain.add(client_frames.encode(frame), frame, OWN)
+
+    def forwarded(self, frame: WriteFrame, number: int) -> None:
+        """Note which forward carries a frame that a client waits for here."""
+        waiter = self._waiters.get((frame.writer, frame.first_seq))
+        if waiter is not None:
+            waiter.forward = number
 
     def empty_drain(self) -> Drain:
         """Hand over what was gathered and start afresh."""
@@ -131,19 +145,33 @@ class Writes:
         # A client that cannot take its answer asks again with the same numbers.
         self._clients.send(waiter.route, node_frames.encode(reply))
 
-    def reject(self, frame: WriteFrame, leader: int, code: ErrorCode, detail: str = "") -> None:
+    def reject(self, frame: WriteFrame, leader: int, code: ErrorCode) -> None:
         """Tell the waiting client that `frame` was not proposed."""
-        self.reject_number(frame.writer, frame.first_seq, len(frame.ops), leader, code, detail)
+        rejected = WriteRejected(frame.writer, frame.first_seq, len(frame.ops), leader, code)
+        self._tell(rejected)
 
-    def reject_number(
-        self, writer: int, first_seq: int, count: int, leader: int, code: int, detail: str
-    ) -> None:
-        """Tell the waiting client that the frame with these numbers was not proposed."""
-        waiter = self._waiters.pop((writer, first_seq), None)
-        if waiter is None:
-            return
-        rejected = WriteRejected(writer, first_seq, count, leader, code, detail)
-        self._clients.send(waiter.route, node_frames.encode(rejected))
+    def reject_forwarded(self, rejected: ForwardRejected, leader: int) -> None:
+        """Pass on that a forward was not proposed, if it is the last that carried the frame.
+
+        Word of an earlier forward says nothing of the one under way.
+        """
+        waiter = self._waiters.get((rejected.writer, rejected.first_seq))
+        if waiter is not None and waiter.forward == rejected.number:
+            self._tell(
+                WriteRejected(
+                    rejected.writer,
+                    rejected.first_seq,
+                    rejected.count,
+                    leader,
+                    rejected.code,
+                    rejected.detail,
+                )
+            )
+
+    def _tell(self, rejected: WriteRejected) -> None:
+        waiter = self._waiters.pop((rejected.writer, rejected.first_seq), None)
+        if waiter is not None:
+            self._clients.send(waiter.route, node_frames.encode(rejected))
 
     def expire(self, now_ms: float) -> None:
         """Forget waiters past their deadline; their clients have long asked again."""

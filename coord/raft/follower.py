@@ -164,6 +164,7 @@ class Follower(Behaviour):
         if not self._hear(message.sender):
             return
         log = self._state.log
+        # Who holds that very entry holds all before it too (log matching), acknowledged or not.
         if message.index > log.commit and log.term_at(message.index) == message.index_term:
             log.commit_to(message.index)
 

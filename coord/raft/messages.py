@@ -165,12 +165,7 @@ class ReadIndexReply(_Message, frozen=True, array_like=True, tag=12):
 
 
 class Commit(_Message, frozen=True, array_like=True, tag=14):
-    """Committed up to `index`, whose entry is of `index_term`; nobody answers.
-
-    Sent alone when no entries are about to carry it. A follower that holds that very entry holds
-    all before it too (log matching), acknowledged or not; one that does not lets it pass, and
-    learns it from the next entries or heartbeat.
-    """
+    """Committed up to `index`, an entry of `index_term`; nobody answers, heartbeats tell again."""
 
     index: int
     index_term: int
@@ -180,22 +175,11 @@ class TimeoutNow(_Message, frozen=True, array_like=True, tag=13):
     """Leadership transfer: campaign at once (thesis 3.10)."""
 
 
-Message = (
-    PreVote
-    | PreVoteReply
-    | Vote
-    | VoteReply
-    | Append
-    | AppendReply
-    | Heartbeat
-    | HeartbeatReply
-    | InstallSnapshot
-    | SnapshotReply
-    | ReadIndex
-    | ReadIndexReply
-    | TimeoutNow
-    | Commit
-)
+_Election = PreVote | PreVoteReply | Vote | VoteReply | TimeoutNow
+_Replication = Append | AppendReply | Heartbeat | HeartbeatReply | Commit
+_Rest = InstallSnapshot | SnapshotReply | ReadIndex | ReadIndexReply
+
+Message = _Election | _Replication | _Rest
 
 
 # --- events: everything that can happen to the core ---------------------------------------------
