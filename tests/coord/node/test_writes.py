@@ -47,13 +47,13 @@ def test_a_drain_is_one_part_unless_it_is_too_large_for_an_entry() -> None:
     frame = WriteFrame(WRITER, 1, 1, (Put(b"k"),))
     drain = Drain()
     for _ in range(5):
-        drain.add(b"x" * limits.DRAIN_BYTES_MAX, frame, 2)
+        drain.add(b"x" * limits.DRAIN_BYTES_MAX, frame, (2, 7))
     assert [part is drain for part in drain.parts()] == [True]
-    drain.add(b"last", frame, 3)
+    drain.add(b"last", frame, (3, 8))
     parts = list(drain.parts())
     assert [len(part.frames) for part in parts] == [5, 1]
     assert parts[1].encoded == [b"last"]
-    assert parts[1].origins == [3]
+    assert parts[1].origins == [(3, 8)]
 
 
 def test_much_that_peers_forwarded_at_once_becomes_entries_of_bounded_size() -> None:
