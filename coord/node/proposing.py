@@ -118,8 +118,11 @@ class Proposing:
                 tuple(encoded for encoded, _ in own),
                 self._last_forward,
             )
-            # Dropped on the way, it is the client that asks again, with the same numbers.
-            self._peers.send(leader, peer_frames.encode(forward))
+            # Dropped on the way, it is the client that asks again, with the same numbers. What
+            # could not even be sent, as after a leader's death, is told at once.
+            if not self._peers.send(leader, peer_frames.encode(forward)):
+                for _, frame in own:
+                    self._writes.reject(frame, 0, ErrorCode.NO_LEADER)
         self._reject_foreign(drain, ErrorCode.NOT_LEADER)
 
     def _reject(self, drain: Drain, code: ErrorCode) -> None:

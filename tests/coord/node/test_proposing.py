@@ -25,10 +25,12 @@ class _Peers:
     def __init__(self) -> None:
         self.arrived: list[bytes] = []
         self.sent: list[object] = []
+        self.is_cut = False
 
     def send(self, to: int, payload: bytes) -> bool:
-        self.sent.append(peer_frames.decode(payload))
-        return True
+        if not self.is_cut:
+            self.sent.append(peer_frames.decode(payload))
+        return not self.is_cut
 
     def receive(self, max_messages: int) -> list[bytes]:
         arrived, self.arrived = self.arrived, []
@@ -98,6 +100,16 @@ def test_a_late_rejection_of_an_earlier_forward_is_not_taken_for_the_one_under_w
     assert second != first
     assert follower.reject(first) == []
     assert len(follower.reject(second)) == 1
+
+
+def test_what_cannot_be_forwarded_is_rejected_at_once() -> None:
+    follower = _Follower()
+    follower.peers.is_cut = True
+    follower.clients.arrived.append((_ROUTE, client_frames.encode(_FRAME)))
+    follower.node.turn()
+    (told,) = follower.clients.take(_ROUTE)
+    assert isinstance(told, WriteRejected)
+    assert (told.code, told.leader) == (ErrorCode.NO_LEADER, 0)
 
 
 @pytest.mark.parametrize("copies", [1, 2, 5])
