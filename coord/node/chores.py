@@ -6,9 +6,9 @@ Each chore becomes an ordinary entry of the log, so all members do it at the sam
 from coord import limits
 from coord.frames import WriteFrame
 from coord.node.settings import NodeSettings
-from coord.node.writes import INTERNAL_WRITER
 from coord.requests import Compact, SetAlarm, WriteOp
 from coord.store.machine import Store
+from coord.store.once import INTERNAL_WRITER
 
 _COMPACTION_SLACK = 4  # compact when a quarter more than wanted has gathered: not at each entry
 _SPACE_CHECK_MS = 1000.0

@@ -24,9 +24,10 @@ from coord.node.reads import Reads, WaitingRead
 from coord.node.refusals import mend_write_frame, rejection, salvage
 from coord.node.settings import NodeSettings
 from coord.node.streams import Streams
-from coord.node.writes import INTERNAL_WRITER, Writes
+from coord.node.writes import Writes
 from coord.requests import ErrorReply, ReadOp
 from coord.store.machine import Store
+from coord.store.once import INTERNAL_WRITER
 from transport.base import ClientListener
 
 Report = Callable[[str, Mapping[str, object]], None]
@@ -57,7 +58,6 @@ class Intake:
         self._report = report
         self.leader = NodeId(0)
         self.term = Term(0)
-        self.stopping = False
 
     def drain(self, store: Store, now_ms: float) -> int:
         """Take what has arrived, within the bounds of one turn.

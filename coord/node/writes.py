@@ -21,9 +21,6 @@ from coord.requests import ErrorReply, PutReply, Reply
 from coord.store.sizes import answer_bytes
 from transport.base import ClientListener
 
-INTERNAL_WRITER = 1
-"""The node's own writes: compaction, alarms. Never recorded, refused from clients."""
-
 _ENTRY_FRAMES_BYTES_MAX = limits.DRAIN_BYTES_MAX + limits.FRAME_BYTES_MAX
 _PLAIN = {PutReply}
 _previous = attrgetter("prev_kv")

@@ -4,10 +4,10 @@ from coord.frames import Batch, WriteFrame
 from coord.ids import ClusterId, LogIndex, NodeId
 from coord.node.saving import Saving
 from coord.node.settings import NodeSettings
-from coord.node.writes import INTERNAL_WRITER
 from coord.raft.messages import Membership, SnapshotMeta
 from coord.requests import Put
 from coord.store.machine import Store
+from coord.store.once import INTERNAL_WRITER
 from coord.testing.lone_node import InstantStorage
 from coord.wal.port import SnapshotSaved
 

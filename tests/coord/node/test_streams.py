@@ -13,9 +13,9 @@ from coord.frames import (
 from coord.ids import ClusterId, NodeId
 from coord.node.settings import NodeSettings
 from coord.node.streams import Streams
-from coord.node.writes import INTERNAL_WRITER
 from coord.requests import Compact, DeleteRange, Put, Txn, WriteOp
 from coord.store.machine import Store
+from coord.store.once import INTERNAL_WRITER
 from coord.testing.listener import RecordingListener
 from transport.base import SendResult
 
