@@ -69,6 +69,8 @@ class Put(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
 
     With `sequence`, the stored key is `key` followed by 20 hexadecimal digits: 16 of the
     revision, 4 of the place within the transaction; strict order of arrival without clocks.
+    With `same_sequence` it is followed by the digits of the sequenced put before it in the same
+    transaction: an index entry for what that one made.
     """
 
     key: Key
@@ -78,6 +80,7 @@ class Put(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     ignore_value: bool = False
     ignore_lease: bool = False
     sequence: bool = False
+    same_sequence: bool = False
 
 
 class DeleteRange(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):

@@ -121,6 +121,7 @@ def put(
     ignore_value: bool = False,
     ignore_lease: bool = False,
     sequence: bool = False,
+    same_sequence: bool = False,
 ) -> Put:
     """Build a put; see `Client.put` for the meaning of the options."""
     key = key_bytes(key)
@@ -136,7 +137,7 @@ def put(
         raise error_from(ErrorCode.VALUE_PROVIDED)
     if ignore_lease and lease:
         raise error_from(ErrorCode.LEASE_PROVIDED)
-    return Put(key, value, lease, prev_kv, ignore_value, ignore_lease, sequence)
+    return Put(key, value, lease, prev_kv, ignore_value, ignore_lease, sequence, same_sequence)
 
 
 def get(
@@ -305,9 +306,12 @@ def exists(key: Text) -> Compare:
     return created(key, ">", 0)
 
 
-def missing(key: Text) -> Compare:
-    """Require that `key` is not there."""
-    return created(key, "==", 0)
+def missing(key: Text, *, prefix: bool = False) -> Compare:
+    """Require that `key` is not there; with `prefix`, that no key begins with it."""
+    compare = created(key, "==", 0)
+    if not prefix:
+        return compare
+    return msgspec.structs.replace(compare, range_end=prefix_end(compare.key))
 
 
 def _compare(key: Text, target: CompareTarget, relation: str, value: bytes | int) -> Compare:

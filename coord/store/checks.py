@@ -85,7 +85,7 @@ def _check_put(op: Put) -> ErrorReply | None:
         return _error(ErrorCode.VALUE_PROVIDED, "ignore_value keeps the old one")
     if op.ignore_lease and op.lease:
         return _error(ErrorCode.LEASE_PROVIDED, "ignore_lease keeps the old one")
-    if op.sequence:
+    if op.sequence or op.same_sequence:
         return _check_sequence(op)
     return None
 
@@ -95,6 +95,8 @@ def _check_sequence(op: Put) -> ErrorReply | None:
     if len(op.key) > allowed:
         detail = f"{len(op.key)} bytes; at most {allowed} for a sequenced put"
         return _error(ErrorCode.KEY_TOO_LARGE, detail)
+    if op.sequence and op.same_sequence:
+        return _error(ErrorCode.INVALID_OPTION, "sequence and same_sequence exclude another")
     if op.ignore_value or op.ignore_lease:
         detail = "a sequenced put makes a new key: there is no old value or lease to keep"
         return _error(ErrorCode.INVALID_OPTION, detail)

@@ -25,6 +25,8 @@ def put(space: Keyspace, op: Put) -> PutReply:
     key = op.key
     if op.sequence:
         key += _sequence(space)
+    elif op.same_sequence:
+        key = _same_sequence(space, key)
     if op.lease and op.lease not in space.leases.table:
         raise Rejection(ErrorCode.LEASE_NOT_FOUND, f"lease {op.lease}")
     before = space.latest.get(key)
@@ -45,7 +47,7 @@ def put(space: Keyspace, op: Put) -> PutReply:
             before.claims,
         )
     space.write(kv, Cause.WRITTEN)
-    return PutReply(revision, before if op.prev_kv else None, key if op.sequence else b"")
+    return PutReply(revision, before if op.prev_kv else None, _made(op, key))
 
 
 def _sequence(space: Keyspace) -> bytes:
@@ -53,7 +55,24 @@ def _sequence(space: Keyspace) -> bytes:
     if place > _PLACES_MAX:
         detail = f"a sequenced put after {place} changes; at most {_PLACES_MAX}"
         raise Rejection(ErrorCode.TOO_MANY_OPS, detail)
-    return b"%016x%04x" % (space.making, place)
+    space.sequenced = b"%016x%04x" % (space.making, place)
+    return space.sequenced
+
+
+def _same_sequence(space: Keyspace, prefix: bytes) -> bytes:
+    if not space.sequenced:
+        detail = "same_sequence without a sequenced put before it in the transaction"
+        raise Rejection(ErrorCode.INVALID_OPTION, detail)
+    key = prefix + space.sequenced
+    before = space.latest.get(key)
+    if before is not None and before.mod_revision == space.making:
+        raise Rejection(ErrorCode.DUPLICATE_KEY, f"{key!r} is put twice")
+    return key
+
+
+def _made(op: Put, key: bytes) -> bytes:
+    """Return the key the store made, where it made one."""
+    return key if op.sequence or op.same_sequence else b""
 
 
 def delete(space: Keyspace, op: DeleteRange) -> DeleteReply:

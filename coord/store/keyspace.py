@@ -24,8 +24,8 @@ class Keyspace:
 
     __slots__ = (
         "deleted", "history", "key_scans", "latest", "leases", "live", "origin_order",
-        "origin_scans", "origins", "pending", "replaced", "replaced_by", "tombstones",
-        "undone_origins",
+        "origin_scans", "origins", "pending", "replaced", "replaced_by", "sequenced",
+        "tombstones", "undone_origins",
     )  # fmt: skip
 
     def __init__(self, history: History, leases: Leases) -> None:
@@ -42,6 +42,8 @@ class Keyspace:
         self.pending: list[Change] = []
         self.undone_origins: list[bytes | None] = []
         """For each pending change, the origin its key had before."""
+        self.sequenced = b""
+        """The digits of the last sequenced put of the revision being made."""
         self.replaced: dict[bytes, KeyValue | None] = {}
         """What keys were before the revision being made, filled in when first asked for."""
         self.replaced_by = 0
@@ -130,11 +132,13 @@ class Keyspace:
             history.push(Record(pending), None)
         history.revision += 1
         self.pending = []
+        self.sequenced = b""
         self._forget_replaced()
         self.undone_origins.clear()
 
     def rollback(self) -> None:
         """Undo the pending changes, newest first."""
+        self.sequenced = b""
         self._forget_replaced()
         while self.pending:
             change = self.pending.pop()

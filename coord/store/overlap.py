@@ -69,7 +69,7 @@ def _check(ops: tuple[TxnOp, ...]) -> tuple[set[bytes], list[_Span]]:
         if type(op) is Txn:
             deletes = _join_nested(op, puts, deletes)
     for op in ops:
-        if type(op) is Put and not op.sequence:
+        if type(op) is Put and not (op.sequence or op.same_sequence):
             if op.key in puts:
                 raise _Duplicate(op.key)
             deletes.check(op.key)

@@ -35,6 +35,7 @@ def put_plainly(
         if (
             type(op) is not Put
             or op.lease or op.prev_kv or op.ignore_value or op.ignore_lease or op.sequence
+            or op.same_sequence
         ):  # fmt: skip
             other = op
             break

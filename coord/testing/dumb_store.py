@@ -75,6 +75,7 @@ class DumbStore:
         self.past: dict[int, dict[bytes, KeyValue]] = {1: {}}
         self.log: dict[int, list[tuple[Cause, KeyValue]]] = {}
         self.made: list[tuple[Cause, KeyValue]] = []  # by the operation under way
+        self.sequenced = b""  # the digits of its last sequenced put
 
     # --- one operation ----------------------------------------------------------------------
 
@@ -98,6 +99,7 @@ class DumbStore:
         except _No as no:
             self.keys, self.origins, self.leases = keys, origins, leases
             self.made = []
+            self.sequenced = b""
             return ErrorReply(int(no.code))
         self._commit()
         return reply
@@ -113,6 +115,7 @@ class DumbStore:
             self.past[self.revision] = dict(self.keys)
             self.log[self.revision] = self.made
             self.made = []
+            self.sequenced = b""
 
     @property
     def _shown(self) -> int:
@@ -149,7 +152,16 @@ class DumbStore:
 
     def _put(self, op: Put) -> PutReply:
         new = self.revision + 1
-        key = op.key + (b"%016x%04x" % (new, len(self.made)) if op.sequence else b"")
+        key = op.key
+        if op.sequence:
+            self.sequenced = b"%016x%04x" % (new, len(self.made))
+            key += self.sequenced
+        elif op.same_sequence:
+            if not self.sequenced:
+                raise _No(ErrorCode.INVALID_OPTION)
+            key += self.sequenced
+            if key in self.keys and self.keys[key].mod_revision == new:
+                raise _No(ErrorCode.DUPLICATE_KEY)
         if op.lease and op.lease not in self.leases:
             raise _No(ErrorCode.LEASE_NOT_FOUND)
         old = self.keys.get(key)
@@ -163,7 +175,7 @@ class DumbStore:
             if lease != old.lease:
                 self.origins.pop(key, None)
         self._write(KeyValue(key, value, created, new, version, lease, claims), Cause.WRITTEN)
-        return PutReply(new, old if op.prev_kv else None, key if op.sequence else b"")
+        return PutReply(new, old if op.prev_kv else None, key if key != op.key else b"")
 
     def _delete(self, op: DeleteRange) -> DeleteReply:
         doomed = sorted(key for key in self.keys if covers(key, op.key, op.range_end))

@@ -70,6 +70,7 @@ class Draws:
     def put(self) -> Put:
         """A put with any options."""
         flags = [self._often(False, True, 6) for _ in range(4)]
+        flags.append(self._often(False, True, 30))
         value = b"%d" % self._random.randrange(4)
         return Put(self.key(), value, self._often(0, self.lease()), *flags)
 

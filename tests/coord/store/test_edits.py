@@ -5,6 +5,7 @@ from coord.model import Cause, EventKind, KeyValue
 from coord.requests import (
     DeleteRange,
     DeleteReply,
+    ErrorReply,
     LeaseGrant,
     LeaseTimeToLive,
     Put,
@@ -85,6 +86,37 @@ def test_a_sequenced_put_makes_a_key_of_revision_and_place() -> None:
     assert [each.key for each in replies] == [
         b"q/00000000000000030000", b"q/00000000000000030001",
     ]  # fmt: skip
+
+
+def test_an_index_entry_takes_the_digits_of_the_sequenced_put_before_it() -> None:
+    feed = Feed()
+    steps = (
+        Put(b"a"), Put(b"q/", sequence=True), Put(b"due/7/", same_sequence=True),
+        Put(b"q/", sequence=True), Put(b"due/8/", same_sequence=True),
+    )  # fmt: skip
+    replies = feed.do(Txn((), steps)).replies
+    assert [each.key for each in replies] == [
+        b"", b"q/00000000000000020001", b"due/7/00000000000000020001",
+        b"q/00000000000000020003", b"due/8/00000000000000020003",
+    ]  # fmt: skip
+
+
+def test_an_index_entry_of_nothing_is_refused_and_nothing_is_written() -> None:
+    feed = Feed()
+    feed.do(Put(b"q/", sequence=True))
+    reply = feed.do(Txn((), (Put(b"a"), Put(b"due/", same_sequence=True))))
+    assert isinstance(reply, ErrorReply)
+    assert reply.code == ErrorCode.INVALID_OPTION
+    assert feed.store.revision == 2
+
+
+def test_two_index_entries_of_one_name_are_refused() -> None:
+    feed = Feed()
+    twice = (Put(b"q/", sequence=True), *[Put(b"due/", same_sequence=True)] * 2)
+    reply = feed.do(Txn((), twice))
+    assert isinstance(reply, ErrorReply)
+    assert reply.code == ErrorCode.DUPLICATE_KEY
+    assert feed.store.revision == 1
 
 
 def test_delete_answers_what_went_in_key_order() -> None:
