@@ -5,7 +5,6 @@ turn, the others find it scheduled.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +31,7 @@ class Pump:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._clock_s = settings.clock_s
         self._core = ClientCore(settings, self)
         self._channels: dict[str, LoopChannel] = {}
         self._dialer: LoopDialer | None = None
@@ -112,7 +112,7 @@ class Pump:
 
     def now_ms(self) -> float:
         """Return the clock the core lives by."""
-        return time.monotonic() * 1000.0
+        return self._clock_s() * 1000.0
 
     def endpoints(self) -> list[str]:
         """Return every known address."""
@@ -125,7 +125,7 @@ class Pump:
         future: asyncio.Future[Any] = self._loop.create_future()
         if timeout_ms is None:
             timeout_ms = self._settings.timeout_ms
-        deadline_ms = time.monotonic() * 1000.0 + timeout_ms
+        deadline_ms = self._clock_s() * 1000.0 + timeout_ms
         self._core.writes.submit(request, ops.size_bytes(request), deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True
@@ -139,7 +139,7 @@ class Pump:
         future: asyncio.Future[Any] = self._loop.create_future()
         if timeout_ms is None:
             timeout_ms = self._settings.timeout_ms
-        deadline_ms = time.monotonic() * 1000.0 + timeout_ms
+        deadline_ms = self._clock_s() * 1000.0 + timeout_ms
         self._core.read(request, serializable, endpoint, deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True

@@ -1,6 +1,7 @@
 """What can be chosen when a client is made, and how endpoints are found when none are named."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,7 @@ class Settings:
         pending_bytes_max: bytes of requests waiting to be sent; likewise.
         make_dialer: opens the transport, when the client is first used.
         draw: returns a random int between two bounds, both included.
+        clock_s: a clock in seconds that never goes back; the one its event loop's timers go by.
     """
 
     endpoints: tuple[str, ...] = ()
@@ -49,6 +51,7 @@ class Settings:
     pending_bytes_max: int = limits.PROPOSALS_BYTES_MAX
     make_dialer: Callable[[], LoopDialer] = zeromq_dialer
     draw: Callable[[int, int], int]
+    clock_s: Callable[[], float] = time.monotonic
 
 
 def endpoints_from(
