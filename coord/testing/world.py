@@ -6,8 +6,8 @@ rest: one leader, all nodes equal, nobody waiting. What clients saw is judged at
 """
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from coord.codec import decode_batch
 from coord.ids import ClusterId, NodeId
@@ -24,6 +24,7 @@ from coord.testing.host import Host, Ports, client_address, peer_address
 from coord.testing.invariants import RaftChecks
 from coord.testing.lease_checks import (
     LeaseBook,
+    SessionRecord,
     check_claims,
     check_lease_ends,
     check_sessions,
@@ -36,7 +37,7 @@ from coord.testing.replay import Replay
 from coord.testing.schedule import Schedule, Trace
 from coord.testing.store_checks import StoreChecks
 from coord.testing.violation import Violation
-from coord.testing.watch_checks import Truth, check_watch
+from coord.testing.watch_checks import Truth, WatchRecord, check_watch
 from coord.testing.weather import STILL, weather_of
 from coord.testing.workload import CLAIMS, QUEUE
 from coord.wal.identity import Identity
@@ -44,12 +45,41 @@ from transport.memory import MemoryNetwork
 from transport.settings import LinkSettings
 
 CLUSTER = ClusterId(7)
-_FINISH_MS = 8_000.0
 _SETTLE_MS = 60_000.0  # a client of the smallest window takes that long to read a long backlog
+
+
+class Application(Protocol):
+    """What uses the cluster; in general a coord.testing.clients.SimClient."""
+
+    name: str
+    watches: list[WatchRecord]
+    sessions: list[SessionRecord]
+    restarts: int
+    forgeries: int
+
+    def start(self) -> None:
+        """Begin to work."""
+        ...
+
+    def stop_asking(self) -> None:
+        """Come to an end, now that all is well."""
+        ...
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it has come to its end."""
+        ...
+
+    def watches_behind(self, revision: int) -> list[WatchRecord]:
+        """The watches that go on and have not been told to be complete to `revision`."""
+        ...
 
 
 class World:
     """One cluster, its clients, and what goes wrong."""
+
+    FINISH_MS = 8_000.0
+    """How long after healing clients may still wait for something."""
 
     def __init__(self, seed: int, swarm: Swarm, trace: Trace | None = None) -> None:
         self.schedule = Schedule(seed, trace)
@@ -71,10 +101,7 @@ class World:
         )
         self.hosts: list[Host[Node, WalMachine]] = [self._host(number) for number in numbers]
         addresses = [client_address(number) for number in numbers]
-        self.clients = [
-            SimClient(f"c{n}", self.schedule, self.network, addresses, swarm, self.history)
-            for n in range(1, swarm.clients + 1)
-        ]
+        self.clients = self._applications(addresses)
         names = [client.name for client in self.clients]
         self.nemesis = Nemesis(self.schedule, self.network, self.hosts, names)
         self.replay = Replay()
@@ -139,12 +166,12 @@ class World:
             client.stop_asking()
 
     def _await_quiet(self) -> None:
-        end_ms = self.schedule.now_ms + _FINISH_MS
+        end_ms = self.schedule.now_ms + self.FINISH_MS
         while self.schedule.step(end_ms):
             if all(client.quiet for client in self.clients):
                 return
         waiting = [client.name for client in self.clients if not client.quiet]
-        raise Violation(f"liveness: {waiting} still wait {_FINISH_MS} ms after healing")
+        raise Violation(f"liveness: {waiting} still wait {self.FINISH_MS} ms after healing")
 
     def _await_rest(self) -> None:
         end_ms = self.schedule.now_ms + _SETTLE_MS
@@ -184,6 +211,13 @@ class World:
                 )
         behind = [client.name for client in self.clients if client.watches_behind(1 << 60)]
         return "; ".join(told) + f"; watches of {behind}"
+
+    def _applications(self, addresses: list[str]) -> Sequence[Application]:
+        """Make what uses the cluster; called once, when the rest of the world is there."""
+        return [
+            SimClient(f"c{n}", self.schedule, self.network, addresses, self.swarm, self.history)
+            for n in range(1, self.swarm.clients + 1)
+        ]
 
     def _host(self, number: int) -> Host[Node, WalMachine]:
         swarm = self.swarm
