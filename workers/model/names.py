@@ -1,0 +1,27 @@
+"""Names a person gives: of queues, jobs, limits, schedules, pipelines, workers.
+
+They become parts of keys, so they hold no slash, no colon and nothing unprintable.
+"""
+
+import re
+
+from coord.errors import ErrorCode, error_from
+
+NAME_CHARS_MAX = 100
+_NAME = re.compile(r"[A-Za-z0-9_.@\-]+")
+
+
+def check_name(what: str, name: str) -> str:
+    """Return `name` if it can be one.
+
+    Args:
+        what: what the name is of, for the error: "queue", "job".
+        name: 1 to 100 characters out of letters, digits and ``_ . @ -``.
+
+    Raises:
+        Misuse: it cannot; says what is allowed.
+    """
+    if len(name) > NAME_CHARS_MAX or not _NAME.fullmatch(name):
+        detail = f"{what} {name!r}: 1 to {NAME_CHARS_MAX} letters, digits or any of _ . @ -"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
+    return name

@@ -1,0 +1,176 @@
+"""Where everything of the job framework stands in the store: the one file that knows its keys.
+
+Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID as in `ids`):
+
+    queue/Q/ready/ITEM         may be claimed now, in this order          value: Job
+    queue/Q/held/WORKER/ITEM   runs, under the worker's lease             value: Job
+    queue/Q/later/ITEM         waits for a time                           value: Job
+    queue/Q/parked/ITEM        waits until its limits let it pass         value: Job
+    queue/Q/done/ITEM          how it ended, under a lease of its kind    value: Ending
+    queue/Q/dead/ITEM          failed for good, can be replayed           value: Job
+    queue/Q/shut/WHY           nothing is claimed while any is there: pause, gate-NAME
+    queue/Q/limit              names the limit every job of the queue is under
+
+    due/MS/ID                  at that unix time (16 hex digits, ms) do what the value says
+    cancel/ID                  a running job shall be stopped
+    unique/HASH/ID             the job that stands for this unique key
+    limit/NAME/rule            how many at once, how many per time
+    limit/NAME/waiting/ID      parked behind the limit, in this order
+    limit/NAME/admitted/ID     counted against it: ready, held
+    group/GROUP/open/ID        a job of a group that has not ended
+    group/GROUP/ended/ID       one that has; value: its Ending
+    progress/ID                how far a running job is, under its worker's lease
+    worker/NAME                a living worker, under its lease
+    steward/                   the election of the worker that does the chores
+    schedule/, pipeline/, gate/  see `workers.schedules`, `workers.pipelines`, `workers.gates`
+"""
+
+from attrs import frozen
+
+from workers.model.ids import JobId
+
+SPACE_DEFAULT = b"coord/"
+
+
+@frozen
+class QueuePlaces:
+    """The prefixes of one queue."""
+
+    prefix: bytes
+
+    @property
+    def ready(self) -> bytes:
+        """Jobs that may be claimed."""
+        return self.prefix + b"ready/"
+
+    @property
+    def held(self) -> bytes:
+        """Jobs that run: held/WORKER/ITEM."""
+        return self.prefix + b"held/"
+
+    @property
+    def later(self) -> bytes:
+        """Jobs that wait for a time."""
+        return self.prefix + b"later/"
+
+    @property
+    def parked(self) -> bytes:
+        """Jobs that wait for a limit."""
+        return self.prefix + b"parked/"
+
+    @property
+    def done(self) -> bytes:
+        """How jobs ended."""
+        return self.prefix + b"done/"
+
+    @property
+    def dead(self) -> bytes:
+        """Jobs that failed for good."""
+        return self.prefix + b"dead/"
+
+    @property
+    def shut(self) -> bytes:
+        """Reasons to claim nothing."""
+        return self.prefix + b"shut/"
+
+    @property
+    def limit(self) -> bytes:
+        """The limit every job of the queue is under."""
+        return self.prefix + b"limit"
+
+    def held_by(self, worker: str) -> bytes:
+        """Jobs that run at one worker."""
+        return self.held + worker.encode() + b"/"
+
+
+@frozen
+class Places:
+    """Every prefix under one space."""
+
+    space: bytes = SPACE_DEFAULT
+
+    def queue(self, name: str) -> QueuePlaces:
+        """Return the places of one queue."""
+        return QueuePlaces(self.queues + name.encode() + b"/")
+
+    @property
+    def queues(self) -> bytes:
+        """The prefix of all queues."""
+        return self.space + b"queue/"
+
+    @property
+    def due(self) -> bytes:
+        """What is to be done at a time, soonest first."""
+        return self.space + b"due/"
+
+    def due_at(self, unix_ms: int) -> bytes:
+        """Return the prefix of what is due at a time."""
+        return self.due + b"%016x/" % unix_ms
+
+    def cancel(self, job: JobId) -> bytes:
+        """Return the key that asks for a running job's end."""
+        return self.cancels + str(job).encode()
+
+    @property
+    def cancels(self) -> bytes:
+        """The prefix of all such keys."""
+        return self.space + b"cancel/"
+
+    def unique(self, unique: str) -> bytes:
+        """Return the prefix under which stands the one job of a unique key."""
+        return self.space + b"unique/" + unique.encode() + b"/"
+
+    def limit(self, name: str) -> bytes:
+        """Return the prefix of one limit."""
+        return self.limits + name.encode() + b"/"
+
+    @property
+    def limits(self) -> bytes:
+        """The prefix of all limits."""
+        return self.space + b"limit/"
+
+    def waiting(self, limit: str) -> bytes:
+        """Return the prefix of jobs parked behind a limit."""
+        return self.limit(limit) + b"waiting/"
+
+    def admitted(self, limit: str) -> bytes:
+        """Return the prefix of jobs counted against a limit."""
+        return self.limit(limit) + b"admitted/"
+
+    def group_open(self, group: str) -> bytes:
+        """Return the prefix of a group's jobs that have not ended."""
+        return self.space + b"group/" + group.encode() + b"/open/"
+
+    def group_ended(self, group: str) -> bytes:
+        """Return the prefix of a group's jobs that have."""
+        return self.space + b"group/" + group.encode() + b"/ended/"
+
+    @property
+    def progress(self) -> bytes:
+        """How far running jobs are."""
+        return self.space + b"progress/"
+
+    @property
+    def workers(self) -> bytes:
+        """Living workers."""
+        return self.space + b"worker/"
+
+    @property
+    def steward(self) -> bytes:
+        """The election of the steward."""
+        return self.space + b"steward/"
+
+    @property
+    def schedules(self) -> bytes:
+        """Schedules, their state and their history."""
+        return self.space + b"schedule/"
+
+    @property
+    def pipelines(self) -> bytes:
+        """Pipelines and their state."""
+        return self.space + b"pipeline/"
+
+    @property
+    def gates(self) -> bytes:
+        """Declared gates."""
+        return self.space + b"gate/"

@@ -1,0 +1,73 @@
+"""Steps of jobs that wait: their time has come, their limits let them pass, they are replayed."""
+
+import msgspec
+
+from coord.client import ops
+from coord.model import KeyValue
+from coord.requests import TxnOp
+from workers.model.ids import JobId
+from workers.model.job import Job, encode_job
+from workers.model.places import Places
+from workers.steps.due import Due
+from workers.steps.enqueue import queue_limit
+from workers.steps.move import Move
+
+
+def into_line(places: Places, job_id: JobId, job: Job, *, queue_limited: bool) -> list[TxnOp]:
+    """Return what puts a job that waits for nothing else into line: ready, or behind its limits."""
+    at, item = places.queue(job_id.queue), job_id.item.encode()
+    limits = limits_of(job, job_id.queue, queue_limited=queue_limited)
+    if limits != job.limits:
+        job = msgspec.structs.replace(job, limits=limits)
+    steps: list[TxnOp] = [ops.put((at.parked if limits else at.ready) + item, encode_job(job))]
+    steps += [ops.put(places.waiting(limit) + str(job_id).encode()) for limit in limits]
+    return steps
+
+
+def limits_of(job: Job, queue: str, *, queue_limited: bool) -> tuple[str, ...]:
+    """Return the limits a job is under, given whether its queue as a whole is under one now."""
+    own = tuple(limit for limit in job.limits if limit != queue_limit(queue))
+    return (*own, queue_limit(queue)) if queue_limited else own
+
+
+def fall_due(places: Places, due: Due, kv: KeyValue, job: Job, *, queue_limited: bool) -> Move:
+    """Return the step of a job whose time has come.
+
+    Args:
+        places: of the space.
+        due: its entry.
+        kv: its key under later/, as read.
+        job: what that says.
+        queue_limited: whether its queue as a whole is under a limit.
+    """
+    steps = into_line(places, due.job, job, queue_limited=queue_limited)
+    return Move(
+        (ops.modified(kv.key, "==", kv.mod_revision),),
+        (ops.delete(kv.key), ops.delete(due.key), *steps),
+    )
+
+
+def admit(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:
+    """Return the step of a parked job (its key `kv`) whose limits let it pass."""
+    at, name = places.queue(job_id.queue), str(job_id).encode()
+    steps: list[TxnOp] = [ops.delete(kv.key), ops.put(at.ready + job_id.item.encode(), kv.value)]
+    for limit in job.limits:
+        steps += [ops.delete(places.waiting(limit) + name), ops.put(places.admitted(limit) + name)]
+    return Move((ops.modified(kv.key, "==", kv.mod_revision),), tuple(steps))
+
+
+def replay(places: Places, job_id: JobId, kv: KeyValue, job: Job, *, queue_limited: bool) -> Move:
+    """Return the step that puts a dead job (its key `kv`) back, its attempts counted from 0."""
+    at, item = places.queue(job_id.queue), job_id.item.encode()
+    fresh = msgspec.structs.replace(job, tries=0, snoozes=0, due_unix_ms=0, expires_unix_ms=0)
+    steps = into_line(places, job_id, fresh, queue_limited=queue_limited)
+    if job.group:
+        name = str(job_id).encode()
+        steps += [
+            ops.put(places.group_open(job.group) + name),
+            ops.delete(places.group_ended(job.group) + name),
+        ]
+    return Move(
+        (ops.modified(kv.key, "==", kv.mod_revision),),
+        (ops.delete(kv.key), ops.delete(at.done + item), *steps),
+    )
