@@ -1,0 +1,42 @@
+"""Time as the job framework sees it: what it is now, and waiting until it is later.
+
+Unix milliseconds, since due times are agreed between processes and outlive them. Whoever waits
+takes a Timer, so that a test or the simulator can move time by hand.
+
+A wall clock may be set back or forth while one waits: WallTimer looks at it again every
+`LOOK_S` seconds, so that a jump is noticed by then.
+"""
+
+import asyncio
+import time
+from typing import Protocol
+
+LOOK_S = 10.0
+
+
+class Timer(Protocol):
+    """A clock one can wait on."""
+
+    def now_unix_ms(self) -> int:
+        """Return the time now."""
+        ...
+
+    async def until(self, unix_ms: int) -> None:
+        """Return once `now_unix_ms()` is at least `unix_ms`; never before, at once if it is."""
+        ...
+
+
+class WallTimer:
+    """This machine's clock."""
+
+    def now_unix_ms(self) -> int:
+        """Return the time now."""
+        return time.time_ns() // 1_000_000
+
+    async def until(self, unix_ms: int) -> None:
+        """Return once the clock shows `unix_ms`."""
+        while True:
+            left_ms = unix_ms - time.time_ns() / 1e6
+            if left_ms <= 0:
+                return
+            await asyncio.sleep(min(left_ms / 1000, LOOK_S))
