@@ -120,6 +120,7 @@ class Host(Generic[P, M]):
         pace: float,
         build: Callable[[Ports], P],
         observe: Callable[["Host[P, M]"], None],
+        dying: Callable[["Host[P, M]"], None] = lambda host: None,
     ) -> None:
         """Set up a machine that is switched off.
 
@@ -132,6 +133,7 @@ class Host(Generic[P, M]):
             pace: how fast the node's clock runs; 1.0 is true time.
             build: makes the process that runs on it.
             observe: called after every turn.
+            dying: called before a process is ended by a crash, maybe in the middle of a turn.
         """
         self.id = number
         self.process: P | None = None
@@ -148,6 +150,7 @@ class Host(Generic[P, M]):
         self._luck: Random = schedule.stream(f"node {number}")
         self.clock = DriftingClock(lambda: schedule.now_ms, pace, self._luck.uniform(0, 1e6))
         self._observe = observe
+        self._dying = dying
         self._alarm: Alarm | None = None
         self._last_turn_ms = 0.0
         self._ports: Ports | None = None
@@ -200,6 +203,7 @@ class Host(Generic[P, M]):
             return
         self._schedule.note(f"crash {self.id}")
         self._checks.crashed(self.id, self.process.core)
+        self._dying(self)
         self.process = None
         ports, self._ports = self._ports, None
         if self._alarm is not None:

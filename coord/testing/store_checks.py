@@ -25,9 +25,7 @@ class StoreChecks:
         if seen_store is store and seen_index == index:
             return
         self._seen[number] = (store, index)
-        while self.revision < store.revision:
-            self.revision += 1
-            self.seen_ms[self.revision] = now_ms
+        self.glimpse(store, now_ms)
         shape = (
             int(store.revision),
             int(store.compact_revision),
@@ -40,6 +38,12 @@ class StoreChecks:
             raise Violation(f"node {number}: store at {index} is {shape}, elsewhere {known}")
         if index % _SAMPLE == 0:
             self.compare(number, store)
+
+    def glimpse(self, store: Store, now_ms: float) -> None:
+        """Note the revisions a store shows, maybe in the middle of an entry."""
+        while self.revision < store.revision:
+            self.revision += 1
+            self.seen_ms[self.revision] = now_ms
 
     def compare(self, number: int, store: Store) -> None:
         """Compare the digest of a store with every other at the same index."""

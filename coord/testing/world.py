@@ -251,6 +251,7 @@ class World:
             swarm.drift[number - 1] if swarm.drift else 1.0,
             build,
             self._observe,
+            self._glimpse,
         )
         holder.append(host)
         return host
@@ -259,6 +260,11 @@ class World:
         node = host.process
         assert node is not None
         self.store_checks.observe(host.id, node.store, self.schedule.now_ms)
+
+    def _glimpse(self, host: Host[Node, WalMachine]) -> None:
+        """What a dying node showed its clients must count as seen."""
+        assert host.process is not None
+        self.store_checks.glimpse(host.process.store, self.schedule.now_ms)
 
 
 def fresh_digest(log: Iterable[Entry]) -> bytes:
