@@ -11,7 +11,7 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     queue/Q/shut/WHY           nothing is claimed while any is there: pause, gate-NAME
     queue/Q/limit              names the limit every job of the queue is under
 
-    due/MS/ID                  at that unix time (16 hex digits, ms) do what the value says
+    due/MS/KIND/ID             at that unix time (16 hex digits, ms) do what KIND says
     cancel/ID                  a running job shall be stopped
     unique/HASH/ID             the job that stands for this unique key
     limit/NAME/rule            how many at once, how many per time

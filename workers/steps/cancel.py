@@ -7,7 +7,7 @@ from workers.model.ending import Ending
 from workers.model.ids import JobId
 from workers.model.job import Job
 from workers.model.places import Places
-from workers.steps.due import due_delete
+from workers.steps.due import DueKind, due_delete
 from workers.steps.held import end_steps
 from workers.steps.move import Move
 
@@ -28,7 +28,7 @@ def end_waiting(
     name = str(job_id).encode()
     steps: list[TxnOp] = [ops.delete(kv.key)]
     if kv.key.startswith(places.queue(job_id.queue).later):
-        steps.append(due_delete(places, job.due_unix_ms, job_id))
+        steps.append(due_delete(places, job.due_unix_ms, job_id, DueKind.RUN))
     steps += [ops.delete(places.waiting(limit) + name) for limit in job.limits]
     steps.append(ops.delete(places.cancel(job_id)))
     steps += end_steps(places, job_id, job, ending, lease)

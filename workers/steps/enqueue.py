@@ -47,7 +47,7 @@ def enqueue(places: Places, queue: str, priority: int, job: Job, now_unix_ms: in
         steps.append(ops.put(unique + stem, same_sequence=True))
         if job.unique_until_unix_ms:
             until = job.unique_until_unix_ms
-            steps.append(due_put_beside(places, until, stem, DueKind.FORGET_UNIQUE))
+            steps.append(due_put_beside(places, until, stem, DueKind.FORGET_UNIQUE, job.unique))
     if job.group:
         steps.append(ops.put(places.group_open(job.group) + stem, same_sequence=True))
     return Move(tuple(compare), tuple(steps))

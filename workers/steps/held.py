@@ -57,7 +57,7 @@ def end_steps(
     if job.unique and not job.unique_until_unix_ms:
         steps.append(ops.delete(places.unique(job.unique) + name))
     if job.expires_unix_ms:
-        steps.append(due_delete(places, job.expires_unix_ms, job_id))
+        steps.append(due_delete(places, job.expires_unix_ms, job_id, DueKind.EXPIRE))
     if job.group:
         steps.append(ops.delete(places.group_open(job.group) + name))
         steps.append(ops.put(places.group_ended(job.group) + name, value))

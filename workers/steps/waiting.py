@@ -4,7 +4,7 @@ import msgspec
 
 from coord.client import ops
 from coord.model import KeyValue
-from coord.requests import TxnOp
+from coord.requests import Compare, TxnOp
 from workers.model.ids import JobId
 from workers.model.job import Job, encode_job
 from workers.model.places import Places
@@ -13,13 +13,24 @@ from workers.steps.enqueue import queue_limit
 from workers.steps.move import Move
 
 
-def into_line(places: Places, job_id: JobId, job: Job, *, queue_limited: bool) -> list[TxnOp]:
-    """Return what puts a job that waits for nothing else into line: ready, or behind its limits."""
+def into_line(
+    places: Places, job_id: JobId, job: Job, *, queue_limited: bool, value: bytes | None = None
+) -> list[TxnOp]:
+    """Return what puts a job that waits for nothing else into line: ready, or behind its limits.
+
+    Args:
+        places: of the space.
+        job_id: the job's.
+        job: what is put into line.
+        queue_limited: whether its queue as a whole is under a limit.
+        value: `job` encoded, where the caller has it.
+    """
     at, item = places.queue(job_id.queue), job_id.item.encode()
     limits = limits_of(job, job_id.queue, queue_limited=queue_limited)
     if limits != job.limits:
-        job = msgspec.structs.replace(job, limits=limits)
-    steps: list[TxnOp] = [ops.put((at.parked if limits else at.ready) + item, encode_job(job))]
+        job, value = msgspec.structs.replace(job, limits=limits), None
+    place = at.parked if limits else at.ready
+    steps: list[TxnOp] = [ops.put(place + item, encode_job(job) if value is None else value)]
     steps += [ops.put(places.waiting(limit) + str(job_id).encode()) for limit in limits]
     return steps
 
@@ -38,11 +49,15 @@ def fall_due(places: Places, due: Due, kv: KeyValue, job: Job, *, queue_limited:
         due: its entry.
         kv: its key under later/, as read.
         job: what that says.
-        queue_limited: whether its queue as a whole is under a limit.
+        queue_limited: whether its queue as a whole is under a limit. The step fails where it has
+            come under one since.
     """
-    steps = into_line(places, due.job, job, queue_limited=queue_limited)
+    steps = into_line(places, due.job, job, queue_limited=queue_limited, value=kv.value)
     return Move(
-        (ops.modified(kv.key, "==", kv.mod_revision),),
+        (
+            ops.modified(kv.key, "==", kv.mod_revision),
+            *_still_unlimited(places, due.job.queue, queue_limited=queue_limited),
+        ),
         (ops.delete(kv.key), ops.delete(due.key), *steps),
     )
 
@@ -68,6 +83,13 @@ def replay(places: Places, job_id: JobId, kv: KeyValue, job: Job, *, queue_limit
             ops.delete(places.group_ended(job.group) + name),
         ]
     return Move(
-        (ops.modified(kv.key, "==", kv.mod_revision),),
+        (
+            ops.modified(kv.key, "==", kv.mod_revision),
+            *_still_unlimited(places, job_id.queue, queue_limited=queue_limited),
+        ),
         (ops.delete(kv.key), ops.delete(at.done + item), *steps),
     )
+
+
+def _still_unlimited(places: Places, queue: str, *, queue_limited: bool) -> tuple[Compare, ...]:
+    return () if queue_limited else (ops.missing(places.queue(queue).limit),)
