@@ -98,7 +98,7 @@ def encode_job(job: Job) -> bytes:
         Misuse: an argument is nothing JSON or msgpack can say, or all together is too large.
     """
     try:
-        value = _json.encode(job) if _is_json(job.args) else _msgpack.encode(job)
+        value = _json.encode(job) if is_json(job.args) else _msgpack.encode(job)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise error_from(
             ErrorCode.INVALID_OPTION, f"arguments of job {job.name!r} cannot be kept: {error}"
@@ -117,10 +117,10 @@ def decode_job(value: bytes) -> Job | None:
         return None
 
 
-def _is_json(found: object) -> bool:
+def is_json(found: object) -> bool:
     """Tell whether JSON brings this back as it is: msgpack does so for bytes."""
     if isinstance(found, dict):
-        return all(isinstance(key, str) and _is_json(value) for key, value in found.items())
+        return all(isinstance(key, str) and is_json(value) for key, value in found.items())
     if isinstance(found, list | tuple):
-        return all(map(_is_json, found))
+        return all(map(is_json, found))
     return not isinstance(found, bytes | bytearray | memoryview)

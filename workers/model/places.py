@@ -19,6 +19,7 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     limit/NAME/admitted/ID     counted against it: ready, held
     group/GROUP/open/ID        a job of a group that has not ended
     group/GROUP/ended/ID       one that has; value: its Ending
+    group/GROUP/kept/ID        one that was cancelled or expired, to be replayed; value: Job
     progress/ID                how far a running job is, under its worker's lease
     worker/NAME                a living worker, under its lease
     steward/                   the election of the worker that does the chores
@@ -144,6 +145,15 @@ class Places:
     def group_ended(self, group: str) -> bytes:
         """Return the prefix of a group's jobs that have."""
         return self.space + b"group/" + group.encode() + b"/ended/"
+
+    def group_kept(self, group: str) -> bytes:
+        """Return the prefix of a group's jobs that were cancelled or expired, kept for replay."""
+        return self.space + b"group/" + group.encode() + b"/kept/"
+
+    @property
+    def groups(self) -> bytes:
+        """The prefix of all groups."""
+        return self.space + b"group/"
 
     @property
     def progress(self) -> bytes:

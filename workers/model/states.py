@@ -58,6 +58,9 @@ STEPS: dict[tuple[State, Step], tuple[State, ...]] = {
     (State.PARKED, Step.EXPIRE): (State.EXPIRED,),
     (State.READY, Step.EXPIRE): (State.EXPIRED,),
     (State.DEAD, Step.REPLAY): (State.READY, State.PARKED),
+    # Of a group only: it keeps what did not end well, see `places`.
+    (State.CANCELLED, Step.REPLAY): (State.READY, State.PARKED),
+    (State.EXPIRED, Step.REPLAY): (State.READY, State.PARKED),
 }
 """Every step there is, with the states it may lead to. What is not here cannot happen."""
 

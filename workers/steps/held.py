@@ -61,6 +61,8 @@ def end_steps(
     if job.group:
         steps.append(ops.delete(places.group_open(job.group) + name))
         steps.append(ops.put(places.group_ended(job.group) + name, value))
+        if ending.state in (State.CANCELLED, State.EXPIRED):
+            steps.append(ops.put(places.group_kept(job.group) + name, encode_job(job)))
     return steps
 
 

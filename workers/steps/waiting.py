@@ -72,7 +72,15 @@ def admit(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:
 
 
 def replay(places: Places, job_id: JobId, kv: KeyValue, job: Job, *, queue_limited: bool) -> Move:
-    """Return the step that puts a dead job (its key `kv`) back, its attempts counted from 0."""
+    """Return the step that puts a dead job back, its attempts counted from 0.
+
+    Args:
+        places: of the space.
+        job_id: the job's.
+        kv: the key it stands in: under dead/, or under kept/ of the group it belongs to.
+        job: what that says.
+        queue_limited: whether its queue as a whole is under a limit.
+    """
     at, item = places.queue(job_id.queue), job_id.item.encode()
     fresh = msgspec.structs.replace(job, tries=0, snoozes=0, due_unix_ms=0, expires_unix_ms=0)
     steps = into_line(places, job_id, fresh, queue_limited=queue_limited)
