@@ -139,6 +139,8 @@ class Node:
         self._ticks = 0
         self._compact_mark = LogIndex(0)
         self._more_to_tidy = False
+        self.expects_more = False
+        """Whether the last turn moved something on: what follows from it comes in a moment."""
         if recovered.note:
             report("log repaired", {"note": recovered.note})
         peers.set_peers(
@@ -194,10 +196,11 @@ class Node:
     def turn(self) -> None:
         """Do everything that can be done now, within the bounds of one turn."""
         now_ms = self._clock.now_ms()
+        applied = self._applying.index
         self._hear_storage()
         self._hear_peers()
         self._write_down()
-        self._intake.drain(self.store, now_ms)
+        drained = self._intake.drain(self.store, now_ms)
         self._pass_time(now_ms)
         self._proposing.send(now_ms)
         self._answering.ask(now_ms)
@@ -209,6 +212,8 @@ class Node:
         self._consensus.send_news()
         self._write_down()
         self._do_background(now_ms)
+        index = self._applying.index
+        self.expects_more = bool(drained) or index != applied or index < self.core.last_index
         self._answering.note_turn(self._clock.now_ms() - now_ms)
 
     def stop(self) -> None:

@@ -42,7 +42,9 @@ _REFUSALS_MAX = 100  # waiting to be logged; more are as good as one
 # The log thread needs the interpreter after each sync. A busy loop lets go of it so often and so
 # briefly that with the default of 5 ms the thread was measured to starve for up to 600 ms.
 _SWITCH_S = 50e-6
-_LOOK_MS = 0.15  # before sleeping, on a processor of its own: less than a fast disk's sync
+# Before sleeping, on a processor of its own, when a step of some write was just taken: about as
+# long as its next step takes. A processor that went to sleep is late for it.
+_LOOK_MS = 1.0
 _STALL_MS = 30.0  # a turn longer than this is worth a line in the log
 
 PEER_LINK = LinkSettings(
@@ -172,7 +174,7 @@ def _run(
 ) -> None:
     wait = transport.poller.wait
     while not stop.asked:
-        look_ms = _LOOK_MS if affinity.is_calm else 0.0
+        look_ms = _LOOK_MS if node.expects_more and affinity.is_calm else 0.0
         transport.listener.is_calm = affinity.is_calm
         wait(node.next_wake_ms() - clock.now_ms(), look_ms)
         began_ms = clock.now_ms()
