@@ -1,23 +1,37 @@
 """Consumer: one session's hands on a queue; see `recipes.queue` for the guarantee.
 
 Answers lost on the way are looked up, not guessed: a claim whose answer never came is found under
-the consumer's own prefix, a completion by the token in the item's record.
+the consumer's own prefix, the end of an attempt by a marker that only it can have left.
 """
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Callable, Iterable
 
 import msgspec
+from attrs import frozen
 
 from coord.client import ops
-from coord.errors import ErrorCode, MaybeDone, Refused
+from coord.errors import MaybeDone
 from coord.model import KeyValue
-from coord.requests import ClaimReply, TxnOp
-from recipes.errors import SessionLost, StaleClaim, session_ends
-from recipes.port import Gate, KeptLease, KeyStore, next_batch, only
+from coord.requests import Compare, TxnOp
+from recipes.claims import Claimer
+from recipes.errors import NotHolder, SessionLost, StaleClaim
+from recipes.port import Gate, KeptLease, KeyStore, only
 from recipes.queue import Claimed, Done, Queue
 from recipes.waiting import while_kept
 
 CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
+
+
+@frozen
+class Marker:
+    """What tells, when an answer was lost, whether a settlement went through: a key it wrote.
+
+    `ours` says of the key as found whether it was this very settlement that wrote it.
+    """
+
+    key: bytes
+    ours: Callable[[KeyValue], bool]
 
 
 class Consumer:
@@ -37,19 +51,18 @@ class Consumer:
         self._session = session
         self.name = name
         self._target = queue.held + name.encode() + b"/"
-        self._holding: dict[bytes, Claimed] = {}
         self._gate = gate
-        self._shut = False
-        self._empty_at = 0
-        self._in_doubt = False
+        self._claimer = Claimer(queue.client, session, queue.ready, self._target, self._guards)
 
     @property
     def holding(self) -> tuple[Claimed, ...]:
         """What was taken and neither completed nor given back, oldest claim first."""
-        return tuple(self._holding.values())
+        return tuple(self._claimed(kv) for kv in self._claimer.holding.values())
 
     async def take(self, limit: int = 1) -> list[Claimed]:
         """Take up to `limit` items, waiting until there is at least one.
+
+        Cancelled, it gives back at once what it may have taken; that counts as an attempt.
 
         Raises:
             SessionLost: the session ended while waiting.
@@ -58,10 +71,10 @@ class Consumer:
             taken = await self.try_take(limit)
             if taken:
                 return taken
-            if self._gate is not None and self._shut:
+            if self._gate is not None and self._claimer.shut:
                 await while_kept(self._session, _opening(self._gate))
             else:
-                await while_kept(self._session, self._arrival())
+                await while_kept(self._session, self._claimer.arrival())
 
     async def try_take(self, limit: int = 1) -> list[Claimed]:
         """Take up to `limit` items that are ready now; an empty list when there are none.
@@ -71,7 +84,7 @@ class Consumer:
         if self._session.lost.is_set():
             raise SessionLost
         while True:
-            found = await self._claim(limit)
+            found = [self._claimed(kv) for kv in await self._claimer.try_claim(limit)]
             fit = [item for item in found if item.attempt <= self._queue.settings.attempts_max]
             for item in found:
                 if item not in fit:
@@ -98,23 +111,12 @@ class Consumer:
         raw = msgspec.Raw(msgspec.json.encode(result))
         record = msgspec.json.encode(Done(item.token, self.name, item.attempt, raw))
         done = self._queue.done + item.id.encode()
+
+        def ours(kv: KeyValue) -> bool:
+            return msgspec.json.decode(kv.value, type=Done).token == item.token
+
         steps = [ops.put(done, record), ops.delete(item.key), *also]
-        revision = 0
-        while not revision:
-            try:
-                reply = await self._client.txn(compare=[item.guard()], success=steps)
-            except MaybeDone:
-                revision = await self._completed_at(done, item.token)
-                continue
-            self._holding.pop(item.key, None)
-            # An earlier try of ours may have got through and lost only its answer.
-            revision = reply.revision
-            if not reply.succeeded:
-                revision = await self._completed_at(done, item.token)
-                if not revision:
-                    raise StaleClaim
-        self._holding.pop(item.key, None)
-        return revision
+        return await self.settle(item, steps, Marker(done, ours))
 
     async def give_back(self, item: Claimed) -> bool:
         """Return an item to its place in line at once; the attempt counts.
@@ -123,7 +125,7 @@ class Consumer:
             Whether it was still held.
         """
         reply = await self._client.give_back(item.key, item.token)
-        self._holding.pop(item.key, None)
+        self._claimer.let_go(item.key)
         return reply.moved
 
     async def fail(self, item: Claimed, cause: str) -> bool:
@@ -138,8 +140,7 @@ class Consumer:
         if item.attempt >= self._queue.settings.attempts_max:
             await self.bury(item, cause)
             return False
-        if not await self._end_attempt(item, cause, ops.give_back(item.key, item.token)):
-            raise StaleClaim
+        await self._end_attempt(item, cause, ops.give_back(item.key, item.token))
         return True
 
     async def bury(self, item: Claimed, cause: str) -> None:
@@ -148,93 +149,75 @@ class Consumer:
         Raises:
             StaleClaim: the claim has ended; nothing was written.
         """
-        if not await self._bury(item, cause):
-            raise StaleClaim
+        dead = ops.put(self._queue.dead + item.id.encode(), item.body)
+        await self._end_attempt(item, cause, dead, ops.delete(item.key))
+
+    async def settle(self, item: Claimed, steps: Iterable[TxnOp], marker: Marker) -> int:
+        """End an item's claim your own way, by `steps`, in one transaction the claim guards.
+
+        Repeated until the outcome is known, lost answers included.
+
+        Args:
+            item: what `take` handed out.
+            steps: what to do; one of them deletes `item.key` or gives it back.
+            marker: tells that the steps were done, when their answer was lost; one of them
+                writes its key.
+
+        Returns:
+            The revision of the settlement.
+
+        Raises:
+            StaleClaim: the claim has ended otherwise; nothing was written.
+            NotHolder: another consumer took it; nothing was asked.
+        """
+        self._check_own(item)
+        steps = tuple(steps)
+        while True:
+            try:
+                reply = await self._client.txn(compare=[item.guard()], success=steps)
+            except MaybeDone:
+                revision = await self._settled_at(marker)
+                if not revision:
+                    continue
+            else:
+                # An earlier try of ours may have got through and lost only its answer.
+                revision = reply.revision if reply.succeeded else await self._settled_at(marker)
+            self._claimer.let_go(item.key)
+            if not revision:
+                raise StaleClaim
+            return revision
 
     async def recover(self) -> tuple[Claimed, ...]:
         """Look up everything this consumer holds, claims whose answers never came included."""
-        await self._unnoticed()
-        return self.holding
+        return tuple(self._claimed(kv) for kv in await self._claimer.recover())
 
-    async def _claim(self, limit: int) -> list[Claimed]:
-        while True:
-            try:
-                with session_ends():
-                    reply = await self._ask(limit)
-                break
-            except MaybeDone:
-                self._in_doubt = True
-                if fresh := await self._unnoticed():
-                    return fresh
-        fresh = [self._claimed(kv) for kv in reply.kvs]
-        self._holding.update((item.key, item) for item in fresh)
-        self._empty_at = reply.revision
-        if self._in_doubt:
-            # The doubtful claim may have been carried out late, but not after this one.
-            fresh += await self._unnoticed()
-            self._in_doubt = False
-        return fresh
-
-    async def _ask(self, limit: int) -> ClaimReply:
-        """Claim, unless the gate is shut."""
-        source, target, lease = self._queue.ready, self._target, self._session.lease
-        if self._gate is None:
-            return await self._client.claim(source, target, lease, limit)
-        reply = await self._client.txn(
-            compare=[self._gate.guard()], success=[ops.claim(source, target, lease, limit)]
-        )
-        self._shut = not reply.succeeded
-        if self._shut:
-            return ClaimReply(reply.revision)
-        claimed = reply.replies[0]
-        assert isinstance(claimed, ClaimReply)
-        return claimed
-
-    async def _unnoticed(self) -> list[Claimed]:
-        """Find what hangs on our lease, under our name, by a claim whose answer was lost."""
-        held = await self._client.get(self._target, prefix=True)
-        found = [self._claimed(kv) for kv in held.kvs if kv.lease == self._session.lease]
-        fresh = [item for item in found if self._holding.get(item.key) != item]
-        self._holding.update((item.key, item) for item in fresh)
-        return fresh
+    def _guards(self) -> tuple[Compare, ...]:
+        return () if self._gate is None else (self._gate.guard(),)
 
     def _claimed(self, kv: KeyValue) -> Claimed:
         item = kv.key.removeprefix(self._target).decode()
         return Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
 
-    async def _arrival(self) -> None:
-        """Return when something arrived since the queue was last found empty, or may have."""
-        try:
-            watching = self._client.watch(
-                self._queue.ready,
-                prefix=True,
-                start_revision=self._empty_at + 1,
-                no_delete=True,
-            )
-            async with watching as watch:
-                await next_batch(watch)
-        except Refused as error:
-            # What arrived since is hidden by compaction: worth a look.
-            if error.code is not ErrorCode.COMPACTED:
-                raise
+    def _check_own(self, item: Claimed) -> None:
+        """Raise NotHolder for what hangs on another consumer's name."""
+        if item.key != self._target + item.id.encode():
+            raise NotHolder(f"{item.id} was not taken by {self.name}")
 
-    async def _completed_at(self, done: bytes, token: int) -> int:
-        record = only(await self._client.get(done))
-        if record is None or msgspec.json.decode(record.value, type=Done).token != token:
-            return 0
-        return record.mod_revision
+    async def _settled_at(self, marker: Marker) -> int:
+        found = only(await self._client.get(marker.key))
+        return found.mod_revision if found is not None and marker.ours(found) else 0
 
-    async def _bury(self, item: Claimed, cause: str) -> bool:
-        dead = ops.put(self._queue.dead + item.id.encode(), item.body)
-        return await self._end_attempt(item, cause, dead, ops.delete(item.key))
+    async def _bury(self, item: Claimed, cause: str) -> None:
+        """Bury an item, unless its claim has ended meanwhile."""
+        with contextlib.suppress(StaleClaim):
+            await self.bury(item, cause)
 
-    async def _end_attempt(self, item: Claimed, cause: str, *steps: TxnOp) -> bool:
-        """Note why an attempt came to nothing and do `steps`, if the claim still stands."""
+    async def _end_attempt(self, item: Claimed, cause: str, *steps: TxnOp) -> None:
+        """Note why an attempt came to nothing and do `steps`."""
         key = self._queue.tries(item.id) + f"{item.attempt:04}".encode()
         note = ops.put(key, cause[:CAUSE_CHARS_MAX])
-        reply = await self._client.txn(compare=[item.guard()], success=[note, *steps])
-        self._holding.pop(item.key, None)
-        return reply.succeeded
+        marker = Marker(key, lambda kv: kv.value == note.value)
+        await self.settle(item, (note, *steps), marker)
 
 
 async def _opening(gate: Gate) -> None:

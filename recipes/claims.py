@@ -1,0 +1,201 @@
+"""Claimer: one session's claims from one prefix to another, none of them ever unaccounted for.
+
+What queue consumers and job workers share. A claim whose answer was lost is looked up under the
+claimer's own target prefix, after something of the same client that the store did later: what is
+not found then was not done. A call cancelled half-way gives back what it may have claimed.
+
+Leaves out what an item means, and how it is let go of: tell `let_go` when it is.
+
+A target prefix belongs to one living claimer at a time; one coroutine claims, any number let go.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from coord.client import ops
+from coord.errors import CoordError, ErrorCode, MaybeDone, Refused, Unavailable
+from coord.model import KeyValue
+from coord.requests import Claim, ClaimReply, Compare, RangeReply, TxnOp
+from recipes.errors import SessionLost, session_ends
+from recipes.port import KeptLease, KeyStore, next_batch
+
+RETRY_S = 0.2
+Guards = Callable[[], Sequence[Compare]]
+
+
+def _no_guards() -> Sequence[Compare]:
+    return ()
+
+
+class Claimer:
+    """Claims keys from `source` to `target` under a session, while all of `guards()` hold.
+
+    Attributes:
+        shut: whether the last claim found a guard that did not hold.
+    """
+
+    def __init__(
+        self,
+        client: KeyStore,
+        session: KeptLease,
+        source: bytes,
+        target: bytes,
+        guards: Guards = _no_guards,
+    ) -> None:
+        self.shut = False
+        self._client = client
+        self._session = session
+        self._source = source
+        self._target = target
+        self._guards = guards
+        self._holding: dict[bytes, KeyValue] = {}
+        self._empty_at = 0
+        self._in_doubt = False
+        self._undoing: asyncio.Task[None] | None = None
+
+    @property
+    def holding(self) -> Mapping[bytes, KeyValue]:
+        """What was claimed and not let go of, by key, oldest claim first."""
+        return MappingProxyType(self._holding)
+
+    def let_go(self, key: bytes) -> None:
+        """Note that a claim has ended, by whatever cause."""
+        self._holding.pop(key, None)
+
+    def claiming(self, limit: int = 1) -> Claim:
+        """Return the claim as an operation, for use in a transaction of yours.
+
+        Hand its reply to `taken`; when its outcome stays unknown, call `doubt`. The guards are
+        yours to add.
+        """
+        return ops.claim(self._source, self._target, self._session.lease, limit)
+
+    def taken(self, reply: ClaimReply) -> list[KeyValue]:
+        """Note what a transaction of yours claimed, and return what was not known yet."""
+        fresh = [kv for kv in reply.kvs if self._holding.get(kv.key) != kv]
+        self._holding.update((kv.key, kv) for kv in fresh)
+        self._empty_at = reply.revision
+        return fresh
+
+    def doubt(self) -> None:
+        """Note that a claim may have been made that nobody knows of; the next call looks."""
+        self._in_doubt = True
+
+    async def try_claim(
+        self, limit: int = 1, before: Iterable[TxnOp] = (), after: Iterable[TxnOp] = ()
+    ) -> list[KeyValue]:
+        """Claim up to `limit` keys that are there now, in one transaction.
+
+        Args:
+            limit: how many keys; more come when an earlier claim's answer had been lost.
+            before: operations of the same transaction, done before the claim. They are repeated
+                when the answer is lost, so they must bear that: reads, puts, deletes.
+            after: likewise, done after the claim.
+
+        Returns:
+            The keys, as they are under the target prefix; none when there are none, or `shut`.
+
+        Raises:
+            SessionLost: the session has ended; nothing is held.
+        """
+        await self._stop_undoing()
+        before, after = tuple(before), tuple(after)
+        while True:
+            if self._session.lost.is_set():
+                raise SessionLost
+            try:
+                with session_ends():
+                    fresh = self.taken(await self._ask(limit, before, after))
+                    if self._in_doubt:
+                        # What was in doubt may have been carried out late, but not after this.
+                        fresh += await self._unnoticed()
+                        self._in_doubt = False
+                return fresh
+            except MaybeDone:
+                self._in_doubt = True
+                if fresh := await self._unnoticed():
+                    return fresh
+            except asyncio.CancelledError:
+                self._undo()
+                raise
+
+    async def recover(self) -> list[KeyValue]:
+        """Look up all that is held, claims whose answers never came included."""
+        await self._stop_undoing()
+        await self._unnoticed()
+        return list(self._holding.values())
+
+    async def arrival(self) -> None:
+        """Return when something arrived since nothing was found, or may have."""
+        try:
+            watching = self._client.watch(
+                self._source, prefix=True, start_revision=self._empty_at + 1, no_delete=True
+            )
+            async with watching as watch:
+                await next_batch(watch)
+        except Refused as error:
+            # What arrived since is hidden by compaction: worth a look.
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+
+    async def _ask(
+        self, limit: int, before: tuple[TxnOp, ...], after: tuple[TxnOp, ...]
+    ) -> ClaimReply:
+        """Claim, unless a guard does not hold."""
+        guards = self._guards()
+        self.shut = False
+        if not (guards or before or after):
+            lease = self._session.lease
+            return await self._client.claim(self._source, self._target, lease, limit)
+        steps = (*before, self.claiming(limit), *after)
+        reply = await self._client.txn(compare=guards, success=steps)
+        if not reply.succeeded:
+            self.shut = True
+            return ClaimReply(reply.revision)
+        claimed = reply.replies[len(before)]
+        assert isinstance(claimed, ClaimReply)
+        return claimed
+
+    async def _unnoticed(self) -> list[KeyValue]:
+        """Find what hangs on our lease, under our prefix, by a claim whose answer was lost."""
+        held = await self._client.get(self._target, prefix=True)
+        return self._note(held)
+
+    def _note(self, held: RangeReply) -> list[KeyValue]:
+        ours = [kv for kv in held.kvs if kv.lease == self._session.lease]
+        fresh = [kv for kv in ours if self._holding.get(kv.key) != kv]
+        self._holding.update((kv.key, kv) for kv in fresh)
+        return fresh
+
+    def _undo(self) -> None:
+        """Give back, behind the caller's back, what a cancelled claim may have taken."""
+        self._in_doubt = True
+        self._undoing = asyncio.create_task(self._give_back_unnoticed())
+
+    async def _stop_undoing(self) -> None:
+        if self._undoing is not None:
+            self._undoing.cancel()
+            await asyncio.wait((self._undoing,))
+            self._undoing = None
+
+    async def _give_back_unnoticed(self) -> None:
+        while not self._session.lost.is_set():
+            try:
+                # With a delete, though of nothing, so that it comes after the doubtful claim.
+                reply = await self._client.txn(
+                    success=[ops.get(self._target, prefix=True), ops.delete(self._target)]
+                )
+                held = reply.replies[0]
+                assert isinstance(held, RangeReply)
+                for kv in self._note(held):
+                    self.let_go(kv.key)
+                    await self._client.give_back(kv.key, kv.create_revision)
+                self._in_doubt = False
+                return
+            except (Unavailable, MaybeDone) as error:
+                if error.code is ErrorCode.STOPPING:
+                    return
+                await asyncio.sleep(RETRY_S)
+            except CoordError:
+                return  # no client is left to say it with; what is held goes with the session
