@@ -70,11 +70,19 @@ def due_delete(places: Places, unix_ms: int, job: JobId, kind: DueKind) -> Delet
     return ops.delete(_key(places, unix_ms, kind, str(job).encode()))
 
 
-def drop_due(places: Places, due: Due) -> Move:
-    """Return the step that drops an entry whose job needs it no more: it runs, or has ended."""
+def drop_due(places: Places, due: Due, *, stale: bool = False) -> Move:
+    """Return the step that drops an entry whose job needs it no more: it runs, or has ended.
+
+    Args:
+        places: of the space.
+        due: the entry.
+        stale: drop it wherever its job stands.
+    """
     at, item = places.queue(due.job.queue), due.job.item.encode()
     compare = [ops.modified(due.key, "==", due.mod_revision)]
-    if due.kind is DueKind.EXPIRE:  # the others' entries are written anew whenever needed again
+    if (
+        due.kind is DueKind.EXPIRE and not stale
+    ):  # the others' entries are written anew whenever needed again
         compare += [ops.missing(place + item) for place in (at.later, at.parked, at.ready)]
     return Move(tuple(compare), (ops.delete(due.key),))
 
