@@ -7,7 +7,7 @@ PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim bench bench-etcd bench-memory bench-scale bench-profile
-.PHONY: chaos fuzz examples wheel api lock clean
+.PHONY: bench-recipes bench-herd chaos fuzz examples wheel api lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -41,6 +41,9 @@ bench: $(VENV)/.stamp ## rate and latency of a local three-node cluster
 
 bench-etcd: $(VENV)/.stamp ## the same loads on etcd and coord in turns, with the floors to meet
 	$(BIN)/python -m tests.bench.compare_etcd
+
+bench-recipes: $(VENV)/.stamp ## locks and queues beside etcd's own recipes, in turns
+	$(BIN)/python -m tests.bench.compare_recipes
 
 bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
 	$(BIN)/python -m tests.bench.memory_restart

@@ -21,7 +21,7 @@ import (
 
 var (
 	endpoints = flag.String("endpoints", "http://127.0.0.1:2379", "members, separated by commas")
-	opName    = flag.String("op", "put", "put, get, sget, txn, keepalive or watch")
+	opName    = flag.String("op", "put", "put, get, sget, txn, keepalive, watch, lock, handover, qput or qtake")
 	clients   = flag.Int("clients", 1, "requests in flight in all; for watch: watchers")
 	conns     = flag.Int("conns", 1, "connections they share")
 	total     = flag.Int("total", 10000, "requests to make; for watch: writes")
@@ -43,6 +43,10 @@ func main() {
 	ctx := context.Background()
 	if *opName == "watch" {
 		watch(ctx, pool)
+		return
+	}
+	if *opName == "handover" {
+		handOver(pool)
 		return
 	}
 	op := prepare(ctx, pool)
@@ -134,6 +138,12 @@ func prepare(ctx context.Context, pool []*clientv3.Client) operation {
 			_, err := c.KeepAliveOnce(ctx, leases[who])
 			return err
 		}
+	case "lock":
+		return locking(pool)
+	case "qput":
+		return queuePuts(pool, value)
+	case "qtake":
+		return queueTakes(pool)
 	}
 	stopIf(fmt.Errorf("unknown operation %q", *opName))
 	return nil
