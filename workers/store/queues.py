@@ -43,7 +43,7 @@ async def queues(site: Site) -> list[str]:
         name = kv.key.removeprefix(prefix).partition(b"/")[0].decode()
         names.append(name)
         start = ops.prefix_end(site.places.queue(name).prefix)
-    return names
+    return sorted(names)
 
 
 async def view(site: Site, queue: str) -> QueueView:
