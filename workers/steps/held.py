@@ -84,6 +84,20 @@ def snooze(
     return _put_off(places, job_id, put_off, worker, token, due_ms)
 
 
+def put_back(
+    places: Places, job_id: JobId, job: Job, worker: str, token: int, attempt: int
+) -> Move:
+    """Return the step that puts a claimed job back into its place in line; no attempt is counted.
+
+    For jobs that were not started, or were stopped for no fault of theirs.
+    """
+    at, item = places.queue(job_id.queue), job_id.item.encode()
+    key = at.held_by(worker) + item
+    back = job if job.tries == attempt - 1 else msgspec.structs.replace(job, tries=attempt - 1)
+    steps: tuple[TxnOp, ...] = (ops.delete(key), ops.put(at.ready + item, encode_job(back)))
+    return Move((ops.created(key, "==", token),), steps)
+
+
 def _put_off(places: Places, job_id: JobId, job: Job, worker: str, token: int, due_ms: int) -> Move:
     at, item, name = places.queue(job_id.queue), job_id.item.encode(), str(job_id).encode()
     key = at.held_by(worker) + item
