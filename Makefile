@@ -45,6 +45,9 @@ bench-etcd: $(VENV)/.stamp ## the same loads on etcd and coord in turns, with th
 bench-recipes: $(VENV)/.stamp ## locks and queues beside etcd's own recipes, in turns
 	$(BIN)/python -m tests.bench.compare_recipes
 
+bench-herd: $(VENV)/.stamp ## who is disturbed by a release, or an item put, with 1 to 1000 waiting
+	$(BIN)/python -m tests.bench.herd
+
 bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
 	$(BIN)/python -m tests.bench.memory_restart
 
