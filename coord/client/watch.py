@@ -43,7 +43,7 @@ class Watch:
 
     `await watch` or `async with watch` waits until it stands: every change made after that is seen.
     When no node has taken it within the client's request timeout that raises Unavailable, and the
-    watch is canceled. Just iterating waits for as long as it takes.
+    watch is canceled, as it is when the wait is. Just iterating waits for as long as it takes.
     """
 
     def __init__(self, feed: WatchFeed) -> None:
@@ -65,6 +65,11 @@ class Watch:
         except TimeoutError:
             feed.cancel()
             raise error_from(ErrorCode.TIMED_OUT, "no node took the watch") from None
+        except asyncio.CancelledError:
+            # Nobody may be left to hold it: unread, it would fill the connection's window and
+            # hold up every other watch on it.
+            feed.cancel()
+            raise
         if feed.error is not None:
             raise feed.error
         return self

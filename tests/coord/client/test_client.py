@@ -211,6 +211,24 @@ def test_a_canceled_watch_ends_its_iteration() -> None:
     run(script)
 
 
+def test_who_stops_waiting_for_a_watch_to_stand_leaves_none_behind() -> None:
+    async def script(client: Client, node: InstantNode) -> None:
+        async def follow() -> None:
+            async with client.watch("k"):
+                raise AssertionError("it was to be canceled before")
+
+        await client.put("other", "v")
+        (channel,) = node.channels
+        following = asyncio.create_task(follow())
+        await asyncio.sleep(0)
+        assert len(channel.watches) == 1
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        assert channel.watches == {}
+
+    run(script)
+
+
 def test_take_returns_nothing_when_the_time_passes() -> None:
     async def script(client: Client, _: InstantNode) -> None:
         watch = await client.watch("k")
