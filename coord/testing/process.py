@@ -79,6 +79,14 @@ class Process:
         return self._paused_ms is not None
 
     @property
+    def tasks(self) -> list[str]:
+        """Its tasks that have not ended, oldest first: name and coroutine."""
+        return [
+            f"{task.get_name()} {getattr(task.get_coro(), '__qualname__', '')}"
+            for task in self._loop.living
+        ]
+
+    @property
     def now_ms(self) -> float:
         """True time; for a process that was killed, when it was."""
         return self._schedule.now_ms if self._ended_ms is None else self._ended_ms
@@ -171,7 +179,7 @@ class Process:
             self._turn_at(self._schedule.now_ms + wait_s * 1_000.0 / self._pace + 0.001)
 
     def _finish(self) -> None:
-        left = [task.get_name() for task in self._loop.living]
+        left = self.tasks
         self._schedule.note(f"{self.name} ends")
         self._end()
         self._unwind()

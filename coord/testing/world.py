@@ -53,9 +53,13 @@ class Application(Protocol):
 
     name: str
     watches: list[WatchRecord]
-    sessions: list[SessionRecord]
     restarts: int
     forgeries: int
+
+    @property
+    def sessions(self) -> list[SessionRecord]:
+        """Every lease it kept alive."""
+        ...
 
     def start(self) -> None:
         """Begin to work."""
