@@ -6,7 +6,7 @@ SECONDS ?= 60
 PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format sim bench bench-etcd bench-memory bench-scale bench-profile
+.PHONY: help demo test check format sim sim-recipes bench bench-etcd bench-memory bench-scale bench-profile
 .PHONY: bench-recipes bench-herd chaos fuzz examples wheel api lock clean
 
 help: ## this list
@@ -35,6 +35,10 @@ format: $(VENV)/.stamp ## let ruff format and fix what it can
 
 sim: $(VENV)/.stamp ## SEEDS simulated clusters under faults
 	$(BIN)/python -m coord.testing.sim --seeds $(SEEDS)
+
+sim-recipes: SEEDS = 500
+sim-recipes: $(VENV)/.stamp ## the recipes as programs on SEEDS (500) simulated clusters under faults
+	$(BIN)/python -m recipes.testing.sim --seeds $(SEEDS)
 
 bench: $(VENV)/.stamp ## rate and latency of a local three-node cluster
 	$(BIN)/python -m tests.bench.coord_only

@@ -20,7 +20,8 @@ from transport.base import LinkEvent
 from transport.memory import MemoryChannel, MemoryDialer, MemoryNetwork
 
 _TURN_MS = 0.05  # from an arrival to the turn that sees it: batches what arrives together
-_UNWIND_TURNS_MAX = 1_000  # for the coroutines of a killed process
+_UNWIND_TURNS_MAX = 1_000  # for what is at work when a process ends
+_UNWIND_S = 30.0
 
 Main = Callable[[Client], Awaitable[None]]
 
@@ -48,8 +49,8 @@ class Process:
     ) -> None:
         self.name = name
         self.sessions: list[SessionRecord] = []
-        self.unwound = True
-        """Whether, once killed, its coroutines came to an end."""
+        self.left: list[str] = []
+        """What was still at work half a minute after it had ended."""
         self._schedule = schedule
         self._network = network
         self._pace = pace
@@ -111,6 +112,7 @@ class Process:
             return
         self._schedule.note(f"{self.name} is killed")
         self._end()
+        self._cancel_all()
         self._unwind()
 
     def believed_ms(self) -> float:
@@ -138,18 +140,22 @@ class Process:
         self.close()
 
     def _unwind(self) -> None:
-        """Let the coroutines of a killed process come to an end that nobody hears of."""
-        for task in list(self._loop.living):
-            task.cancel()
+        """Let what is still at work come to an end that nobody hears of."""
         turns = 0
         while self._loop.living and turns < _UNWIND_TURNS_MAX:
             turns += 1
             wait_s = self._loop.turn()
-            if wait_s is None:
+            if wait_s is None or self._own_s + wait_s > _UNWIND_S:
                 break
             self._own_s += wait_s
-        self.unwound = not self._loop.living
+        self.left = self.tasks
+        self._cancel_all()
+        self._loop.turn()
         self._loop.close()
+
+    def _cancel_all(self) -> None:
+        for task in list(self._loop.living):
+            task.cancel()
 
     # --- turns ------------------------------------------------------------------------------
 
@@ -179,13 +185,12 @@ class Process:
             self._turn_at(self._schedule.now_ms + wait_s * 1_000.0 / self._pace + 0.001)
 
     def _finish(self) -> None:
-        left = self.tasks
         self._schedule.note(f"{self.name} ends")
         self._end()
         self._unwind()
         self._main.result()
-        if left:
-            raise Violation(f"{self.name} ended and left tasks behind: {left}")
+        if self.left:
+            raise Violation(f"{self.name} ended and left tasks behind: {self.left}")
 
     # --- the client's transport -------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def test_killed_it_is_not_heard_of_any_more_and_its_lease_runs_out() -> None:
     world.run_until(2_000)
     assert _has_key(world)
     world.process.kill()
-    assert world.process.unwound
+    assert world.process.left == []
     assert _has_key(world)
     world.run_until(4_500)
     assert not _has_key(world)

@@ -1,0 +1,168 @@
+"""A queue against the log: nothing lost, nothing doubled, in order, completed at most once.
+
+Items are followed through the log by their id. A claim must take the first items there are, so an
+item that was never given back cannot be overtaken. In the end nothing is left but what is done or
+buried; only what arrived after the last consumer had gone may still wait.
+"""
+
+import attrs
+import msgspec
+
+from coord.model import Cause, Event, EventKind
+from coord.testing.violation import Violation
+from recipes.queue import Done
+from recipes.testing.journal import Journal
+from recipes.testing.queueing import ATTEMPTS_MAX, DEAD, DONE, HELD, PREFIX, READY
+from recipes.testing.truth import Events
+
+
+@attrs.define
+class QueueLog:
+    """Where every item is, as the log goes on, and what became of it."""
+
+    ready: dict[str, bytes] = attrs.field(factory=dict)
+    held: dict[str, Event] = attrs.field(factory=dict)
+    bodies: dict[str, bytes] = attrs.field(factory=dict)
+    done: dict[str, tuple[Done, int]] = attrs.field(factory=dict)
+    dead: dict[str, int] = attrs.field(factory=dict)
+    claims: dict[tuple[str, int], Event] = attrs.field(factory=dict)
+    """Every claim by item and token."""
+    came_at: dict[str, int] = attrs.field(factory=dict)
+    redelivered: int = 0
+    given_back: int = 0
+
+    @classmethod
+    def of(cls, events: Events) -> "QueueLog":
+        """Follow every item through the log.
+
+        Raises:
+            Violation: an item was doubled, overtaken, or vanished.
+        """
+        log = cls()
+        for revision in sorted(events):
+            mine = [event for event in events[revision] if event.kv.key.startswith(PREFIX)]
+            if mine:
+                log._step(revision, mine)
+        return log
+
+    def _step(self, revision: int, mine: list[Event]) -> None:
+        before = {**self.ready}
+        left = {*self.ready, *self.held}
+        claimed: list[str] = []
+        for event in mine:
+            if event.kv.key.startswith(READY):
+                self._at_ready(event)
+            elif event.kv.key.startswith(HELD):
+                self._at_held(event, claimed)
+            elif event.kv.key.startswith(DONE):
+                self._at_done(event, revision)
+            elif event.kv.key.startswith(DEAD):
+                self._at_dead(event, revision)
+        firsts = sorted(before)[: len(claimed)]
+        if sorted(claimed) != firsts:
+            raise Violation(f"queue: at {revision} {claimed} were taken, first were {firsts}")
+        for item in sorted(left - {*self.ready, *self.held}):
+            settled_at = self.done[item][1] if item in self.done else self.dead.get(item)
+            if settled_at != revision:
+                raise Violation(f"queue: {item} vanished at {revision}")
+
+    def _at_ready(self, event: Event) -> None:
+        item = _id(event, READY)
+        if event.kind is EventKind.DELETE:
+            del self.ready[item]
+            return
+        if item in self.bodies and self.bodies[item] != event.kv.value:
+            raise Violation(f"queue: {item} changed: {event}")
+        if event.cause is Cause.WRITTEN and item in self.bodies:
+            raise Violation(f"queue: {item} was put twice: {event}")
+        self.came_at.setdefault(item, event.kv.mod_revision)
+        self.bodies[item] = event.kv.value
+        self.ready[item] = event.kv.value
+        self.given_back += event.cause is Cause.GIVEN_BACK
+
+    def _at_held(self, event: Event, claimed: list[str]) -> None:
+        item = event.kv.key.rpartition(b"/")[2].decode()
+        if event.kind is EventKind.DELETE:
+            del self.held[item]
+            return
+        if item in self.held:
+            raise Violation(f"queue: {item} is in two hands: {event}")
+        self.held[item] = event
+        self.claims[item, event.kv.create_revision] = event
+        self.redelivered += event.kv.claims > 1
+        claimed.append(item)
+
+    def _at_done(self, event: Event, revision: int) -> None:
+        item = _id(event, DONE)
+        record = msgspec.json.decode(event.kv.value, type=Done)
+        if item in self.done or item in self.dead:
+            raise Violation(f"queue: {item} was settled twice: {event}")
+        if (item, record.token) not in self.claims:
+            raise Violation(f"queue: {item} was completed by nobody: {event}")
+        later = [token for name, token in self.claims if name == item and token > record.token]
+        if later:
+            raise Violation(f"queue: {item} was completed by a former holder: {event}")
+        self.done[item] = record, revision
+
+    def _at_dead(self, event: Event, revision: int) -> None:
+        item = _id(event, DEAD)
+        if item in self.done or item in self.dead:
+            raise Violation(f"queue: {item} was settled twice: {event}")
+        self.dead[item] = revision
+
+
+def check_queue(events: Events, journal: Journal) -> QueueLog:
+    """Hold what producers and consumers were told against the log.
+
+    Args:
+        events: the log.
+        journal: what they were told.
+
+    Returns:
+        What the log says.
+
+    Raises:
+        Violation: they were told something else, or something is left.
+    """
+    log = QueueLog.of(events)
+    _check_orders(log, journal)
+    _check_deliveries(log, journal)
+    for item in sorted({*log.ready, *log.held}):
+        if log.came_at[item] <= journal.queue_over_at:
+            raise Violation(f"queue: {item} is left, it came at {log.came_at[item]}")
+    return log
+
+
+def _check_orders(log: QueueLog, journal: Journal) -> None:
+    ids: dict[bytes, list[str]] = {}
+    for item, body in log.bodies.items():
+        ids.setdefault(body, []).append(item)
+    for order in journal.orders:
+        found = ids.pop(order.body, [])
+        if order.id is not None and found != [order.id]:
+            raise Violation(f"queue: {order} was acknowledged, the log has {found}")
+        if len(found) > 1:
+            raise Violation(f"queue: {order} is there more than once: {found}")
+    if ids:
+        raise Violation(f"queue: nobody put {ids}")
+
+
+def _check_deliveries(log: QueueLog, journal: Journal) -> None:
+    for delivery in journal.deliveries:
+        claim = log.claims.get((delivery.id, delivery.token))
+        if claim is None or claim.kv.key != delivery.key or claim.kv.value != delivery.body:
+            raise Violation(f"queue: {delivery} is not in the log: {claim}")
+        if claim.kv.lease != delivery.lease or claim.kv.claims != delivery.attempt:
+            raise Violation(f"queue: {delivery}, and the log has {claim}")
+        if not 1 <= delivery.attempt <= ATTEMPTS_MAX:
+            raise Violation(f"queue: {delivery} was to be buried")
+    for settlement in journal.settlements:
+        delivery = settlement.delivery
+        record, revision = log.done.get(delivery.id, (None, 0))
+        is_ours = record is not None and record.token == delivery.token
+        if is_ours != bool(settlement.revision) or (is_ours and revision != settlement.revision):
+            raise Violation(f"queue: {settlement}, and the log has {record} at {revision}")
+
+
+def _id(event: Event, place: bytes) -> str:
+    return event.kv.key.removeprefix(place).decode()

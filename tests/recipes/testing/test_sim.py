@@ -1,0 +1,56 @@
+"""A short campaign over the recipes, and its command; `make sim-recipes` runs hundreds of seeds."""
+
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from coord.testing.campaign import Outcome
+from recipes.testing.campaign import never_happened, run_campaign, run_seed
+from recipes.testing.sim import main
+
+_SEEDS = range(12)
+
+
+def test_a_dozen_seeds_keep_every_promise() -> None:
+    outcomes = list(run_campaign(_SEEDS, jobs=2))
+    assert [outcome.failure for outcome in outcomes if outcome.failure] == []
+    totals: Counter[str] = Counter()
+    for outcome in outcomes:
+        totals.update(outcome.counts)
+    common = {
+        "elections", "crashes", "partitions", "sessions lost by expiry", "processes killed",
+        "processes stopped", "guarded writes accepted", "waits cancelled", "told MaybeDone",
+    }  # fmt: skip
+    assert {name for name in common if totals[name] == 0} == set()
+
+
+def test_a_seed_gives_the_same_run_each_time() -> None:
+    first, second = run_seed(3), run_seed(3)
+    assert first.trace == second.trace
+    assert first.counts == second.counts
+    assert run_seed(4).trace != first.trace
+
+
+def test_what_never_happened_is_named() -> None:
+    assert never_happened(Counter({"kills": 3, "builds": 0})) == ["builds"]
+
+
+def test_the_command_repeats_one_seed() -> None:
+    told = CliRunner().invoke(main, ["--seed", "3", "--plan"])
+    assert told.exit_code == 0, told.output
+    assert f"trace {run_seed(3).trace}" in told.output
+    assert "Manners(" in told.output
+
+
+def test_the_command_names_failed_seeds_and_how_to_repeat_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(seed: int) -> Outcome:
+        return Outcome(seed, "Violation: made up" if seed == 4 else "", {}, "", 0.0)
+
+    monkeypatch.setattr("recipes.testing.campaign.run_seed", fail)
+    told = CliRunner().invoke(main, ["--seeds", "6", "--jobs", "1"])
+    assert told.exit_code == 1
+    assert "seed 4 FAILED: Violation: made up" in told.output
+    assert "replay: python -m recipes.testing.sim --seed 4 --trace" in told.output
