@@ -4,6 +4,8 @@ All of it travels in the value of one key; the job's state is the place that key
 are JSON, or msgpack for those who carry bytes; the first byte tells which.
 """
 
+import math
+
 import msgspec
 
 from coord.errors import ErrorCode, error_from
@@ -118,7 +120,9 @@ def decode_job(value: bytes) -> Job | None:
 
 
 def is_json(found: object) -> bool:
-    """Tell whether JSON brings this back as it is: msgpack does so for bytes."""
+    """Tell whether JSON brings this back as it is; msgpack does so for bytes, nan, infinities."""
+    if isinstance(found, float):
+        return math.isfinite(found)
     if isinstance(found, dict):
         return all(isinstance(key, str) and is_json(value) for key, value in found.items())
     if isinstance(found, list | tuple):
