@@ -86,6 +86,16 @@ def test_every_key_of_a_compared_range_must_satisfy_and_an_empty_one_is_a_missin
     assert holds(feed, Compare(b"c", CompareTarget.CREATE, EQ, 0, b"\0"))
 
 
+@pytest.mark.parametrize("keys", [1, 63, 64, 65, 200])
+def test_a_compare_looks_at_every_key_of_a_long_range(keys: int) -> None:
+    feed = Feed()
+    for number in range(keys):
+        feed.many(Put(b"r%03d" % number))
+    for compared in (keys - 1, keys):
+        last = Compare(b"r", CompareTarget.CREATE, LT, compared + 2, b"s")
+        assert holds(feed, last) == (compared == keys)
+
+
 def test_all_compares_must_hold_and_none_is_true() -> None:
     feed = Feed()
     yes = Compare(b"k", CompareTarget.MOD, EQ, 0)
