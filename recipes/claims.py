@@ -10,13 +10,13 @@ A target prefix belongs to one living claimer at a time; one coroutine claims, a
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from coord.client import ops
 from coord.errors import CoordError, ErrorCode, MaybeDone, Refused, Unavailable
 from coord.model import KeyValue
-from coord.requests import Claim, ClaimReply, Compare, RangeReply, TxnOp
+from coord.requests import Claim, ClaimReply, Compare, RangeReply, Reply, TxnOp, TxnReply
 from recipes.errors import SessionLost, session_ends
 from recipes.port import KeptLease, KeyStore, next_batch
 
@@ -33,6 +33,9 @@ class Claimer:
 
     Attributes:
         shut: whether the last claim found a guard that did not hold.
+        answers: replies to the last claim's other operations; none while `shut`, or when the
+            claim was looked up because its answer had been lost.
+        revision: at which the last claim was made.
     """
 
     def __init__(
@@ -44,13 +47,14 @@ class Claimer:
         guards: Guards = _no_guards,
     ) -> None:
         self.shut = False
+        self.answers: tuple[Reply, ...] = ()
+        self.revision = 0
+        self.session = session
         self._client = client
-        self._session = session
-        self._source = source
+        self.source = source
         self._target = target
         self._guards = guards
         self._holding: dict[bytes, KeyValue] = {}
-        self._empty_at = 0
         self._in_doubt = False
         self._undoing: asyncio.Task[None] | None = None
 
@@ -69,13 +73,13 @@ class Claimer:
         Hand its reply to `taken`; when its outcome stays unknown, call `doubt`. The guards are
         yours to add.
         """
-        return ops.claim(self._source, self._target, self._session.lease, limit)
+        return ops.claim(self.source, self._target, self.session.lease, limit)
 
     def taken(self, reply: ClaimReply) -> list[KeyValue]:
         """Note what a transaction of yours claimed, and return what was not known yet."""
         fresh = [kv for kv in reply.kvs if self._holding.get(kv.key) != kv]
         self._holding.update((kv.key, kv) for kv in fresh)
-        self._empty_at = reply.revision
+        self.revision = reply.revision
         return fresh
 
     def doubt(self) -> None:
@@ -99,14 +103,23 @@ class Claimer:
         Raises:
             SessionLost: the session has ended; nothing is held.
         """
-        await self._stop_undoing()
         before, after = tuple(before), tuple(after)
+        return await self.claimed_by(lambda: self._ask(limit, before, after))
+
+    async def claimed_by(self, ask: Callable[[], Awaitable[ClaimReply]]) -> list[KeyValue]:
+        """Claim by `ask`, again when its answer was lost and nothing claimed by it is found.
+
+        Raises:
+            SessionLost: the session has ended; nothing is held.
+        """
         while True:
-            if self._session.lost.is_set():
+            if self.session.lost.is_set():
                 raise SessionLost
             try:
+                await self._stop_undoing()
+                self.answers = ()
                 with session_ends():
-                    fresh = self.taken(await self._ask(limit, before, after))
+                    fresh = self.taken(await ask())
                     if self._in_doubt:
                         # What was in doubt may have been carried out late, but not after this.
                         fresh += await self._unnoticed()
@@ -123,14 +136,15 @@ class Claimer:
     async def recover(self) -> list[KeyValue]:
         """Look up all that is held, claims whose answers never came included."""
         await self._stop_undoing()
-        await self._unnoticed()
+        self._note(await self._settled())
+        self._in_doubt = False
         return list(self._holding.values())
 
     async def arrival(self) -> None:
         """Return when something arrived since nothing was found, or may have."""
         try:
             watching = self._client.watch(
-                self._source, prefix=True, start_revision=self._empty_at + 1, no_delete=True
+                self.source, prefix=True, start_revision=self.revision + 1, no_delete=True
             )
             async with watching as watch:
                 await next_batch(watch)
@@ -139,23 +153,29 @@ class Claimer:
             if error.code is not ErrorCode.COMPACTED:
                 raise
 
+    def guards(self) -> tuple[Compare, ...]:
+        """Return what must hold for a claim, as it is now."""
+        return tuple(self._guards())
+
     async def _ask(
         self, limit: int, before: tuple[TxnOp, ...], after: tuple[TxnOp, ...]
     ) -> ClaimReply:
         """Claim, unless a guard does not hold."""
-        guards = self._guards()
+        guards = self.guards()
         self.shut = False
         if not (guards or before or after):
-            lease = self._session.lease
-            return await self._client.claim(self._source, self._target, lease, limit)
+            lease = self.session.lease
+            return await self._client.claim(self.source, self._target, lease, limit)
         steps = (*before, self.claiming(limit), *after)
         reply = await self._client.txn(compare=guards, success=steps)
-        if not reply.succeeded:
-            self.shut = True
-            return ClaimReply(reply.revision)
-        claimed = reply.replies[len(before)]
-        assert isinstance(claimed, ClaimReply)
-        return claimed
+        self.shut = not reply.succeeded
+        return self.read(reply)
+
+    def read(self, reply: TxnReply) -> ClaimReply:
+        """Return the claim's part of a transaction's reply, and keep the others as `answers`."""
+        self.answers = tuple(each for each in reply.replies if not isinstance(each, ClaimReply))
+        claims = [each for each in reply.replies if isinstance(each, ClaimReply)]
+        return claims[0] if claims else ClaimReply(reply.revision)
 
     async def _unnoticed(self) -> list[KeyValue]:
         """Find what hangs on our lease, under our prefix, by a claim whose answer was lost."""
@@ -163,10 +183,20 @@ class Claimer:
         return self._note(held)
 
     def _note(self, held: RangeReply) -> list[KeyValue]:
-        ours = [kv for kv in held.kvs if kv.lease == self._session.lease]
+        ours = [kv for kv in held.kvs if kv.lease == self.session.lease]
         fresh = [kv for kv in ours if self._holding.get(kv.key) != kv]
         self._holding.update((kv.key, kv) for kv in fresh)
         return fresh
+
+    async def _settled(self) -> RangeReply:
+        """Read what is under our prefix once no claim of ours is on its way any more."""
+        # With a delete, though of nothing: only a write comes after all earlier ones for certain.
+        reply = await self._client.txn(
+            success=[ops.get(self._target, prefix=True), ops.delete(self._target)]
+        )
+        held = reply.replies[0]
+        assert isinstance(held, RangeReply)
+        return held
 
     def _undo(self) -> None:
         """Give back, behind the caller's back, what a cancelled claim may have taken."""
@@ -180,15 +210,9 @@ class Claimer:
             self._undoing = None
 
     async def _give_back_unnoticed(self) -> None:
-        while not self._session.lost.is_set():
+        while not self.session.lost.is_set():
             try:
-                # With a delete, though of nothing, so that it comes after the doubtful claim.
-                reply = await self._client.txn(
-                    success=[ops.get(self._target, prefix=True), ops.delete(self._target)]
-                )
-                held = reply.replies[0]
-                assert isinstance(held, RangeReply)
-                for kv in self._note(held):
+                for kv in self._note(await self._settled()):
                     self.let_go(kv.key)
                     await self._client.give_back(kv.key, kv.create_revision)
                 self._in_doubt = False

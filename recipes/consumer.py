@@ -16,9 +16,9 @@ from coord.model import KeyValue
 from coord.requests import Compare, TxnOp
 from recipes.claims import Claimer
 from recipes.errors import NotHolder, SessionLost, StaleClaim
+from recipes.idle import IdleLine
 from recipes.port import Gate, KeptLease, KeyStore, only
 from recipes.queue import Claimed, Done, Queue
-from recipes.waiting import while_kept
 
 CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
 
@@ -53,6 +53,9 @@ class Consumer:
         self._target = queue.held + name.encode() + b"/"
         self._gate = gate
         self._claimer = Claimer(queue.client, session, queue.ready, self._target, self._guards)
+        self._idle = IdleLine(
+            queue.client, self._claimer, queue.prefix + b"idle/", name.encode(), self._opening
+        )
 
     @property
     def holding(self) -> tuple[Claimed, ...]:
@@ -68,13 +71,8 @@ class Consumer:
             SessionLost: the session ended while waiting.
         """
         while True:
-            taken = await self.try_take(limit)
-            if taken:
-                return taken
-            if self._gate is not None and self._claimer.shut:
-                await while_kept(self._session, _opening(self._gate))
-            else:
-                await while_kept(self._session, self._claimer.arrival())
+            if fit := await self._fit(await self._idle.claim(limit)):
+                return fit
 
     async def try_take(self, limit: int = 1) -> list[Claimed]:
         """Take up to `limit` items that are ready now; an empty list when there are none.
@@ -83,14 +81,10 @@ class Consumer:
         """
         if self._session.lost.is_set():
             raise SessionLost
-        while True:
-            found = [self._claimed(kv) for kv in await self._claimer.try_claim(limit)]
-            fit = [item for item in found if item.attempt <= self._queue.settings.attempts_max]
-            for item in found:
-                if item not in fit:
-                    await self._bury(item, "claimed too often without an outcome")
-            if fit or not found:
+        while found := await self._claimer.try_claim(limit):
+            if fit := await self._fit(found):
                 return fit
+        return []
 
     async def complete(
         self, item: Claimed, result: object = None, also: Iterable[TxnOp] = ()
@@ -122,11 +116,21 @@ class Consumer:
         """Return an item to its place in line at once; the attempt counts.
 
         Returns:
-            Whether it was still held.
+            Whether it was still held; True also when an answer was lost and it is held no more.
+
+        Raises:
+            NotHolder: another consumer took it; nothing was asked.
         """
-        reply = await self._client.give_back(item.key, item.token)
-        self._claimer.let_go(item.key)
-        return reply.moved
+        self._check_own(item)
+        in_doubt = False
+        while True:
+            try:
+                reply = await self._client.give_back(item.key, item.token)
+            except MaybeDone:
+                in_doubt = True
+                continue
+            self._claimer.let_go(item.key)
+            return reply.moved or in_doubt
 
     async def fail(self, item: Claimed, cause: str) -> bool:
         """Record a failed attempt: the item goes back in line, or is buried after its last one.
@@ -207,10 +211,15 @@ class Consumer:
         found = only(await self._client.get(marker.key))
         return found.mod_revision if found is not None and marker.ours(found) else 0
 
-    async def _bury(self, item: Claimed, cause: str) -> None:
-        """Bury an item, unless its claim has ended meanwhile."""
-        with contextlib.suppress(StaleClaim):
-            await self.bury(item, cause)
+    async def _fit(self, found: list[KeyValue]) -> list[Claimed]:
+        """Return what may be handed out of what was claimed, and bury the rest."""
+        items = [self._claimed(kv) for kv in found]
+        fit = [item for item in items if item.attempt <= self._queue.settings.attempts_max]
+        for item in items:
+            if item not in fit:
+                with contextlib.suppress(StaleClaim):
+                    await self.bury(item, "claimed too often without an outcome")
+        return fit
 
     async def _end_attempt(self, item: Claimed, cause: str, *steps: TxnOp) -> None:
         """Note why an attempt came to nothing and do `steps`."""
@@ -219,6 +228,6 @@ class Consumer:
         marker = Marker(key, lambda kv: kv.value == note.value)
         await self.settle(item, (note, *steps), marker)
 
-
-async def _opening(gate: Gate) -> None:
-    await gate.wait()
+    async def _opening(self) -> None:
+        if self._gate is not None:
+            await self._gate.wait()

@@ -159,6 +159,12 @@ class Holds:
         if (share := self._shares.get(key)) is not None:
             await self._give_up(session, share, key, None)
 
+    def forget(self, key: bytes) -> None:
+        """Note that a transaction of the caller's gave a place of a single user up."""
+        if (share := self._shares.get(key)) is not None:
+            share.users -= 1
+            self._forget(key, share)
+
     def has(self, key: bytes) -> bool:
         """Tell whether a task of ours holds the place `key` or waits at it."""
         share = self._shares.get(key)

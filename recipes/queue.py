@@ -8,9 +8,9 @@ ever held an item exactly one completes it. Delivery is at least once.
 What breaks it: effects outside the store before `complete`: they may happen again. Strict order of
 processing with more than one consumer, or after an item came back.
 
-Cost: put 1, take 1 (waiting is a watch, not a question repeated), complete 1, fail 1.
+Cost: put 1, take 1, complete 1, fail 1; going idle 1 more. An item wakes one of all idle consumers.
 
-Keys, under the queue's prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT.
+Keys, under the queue's prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT, idle/.
 An ID is 20 hexadecimal digits, in order of arrival; with a "!" before them for those put first.
 """
 
