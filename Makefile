@@ -7,7 +7,7 @@ PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim sim-recipes bench bench-etcd bench-memory bench-scale bench-profile
-.PHONY: bench-recipes bench-herd chaos fuzz examples wheel api lock clean
+.PHONY: bench-recipes bench-herd bench-holders chaos fuzz examples wheel api lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench-recipes: $(VENV)/.stamp ## locks and queues beside etcd's own recipes, in 
 
 bench-herd: $(VENV)/.stamp ## who is disturbed by a release, or an item put, with 1 to 1000 waiting
 	$(BIN)/python -m tests.bench.herd
+
+bench-holders: $(VENV)/.stamp ## how soon the next one holds when a holder dies, freezes or is cut off
+	$(BIN)/python -m tests.bench.holder_faults
 
 bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
 	$(BIN)/python -m tests.bench.memory_restart
