@@ -24,7 +24,7 @@ from workers.steward.news import SoonerNews
 from workers.steward.together import together
 from workers.timer import Timer
 
-PAGE_ENTRIES = 1024
+PAGE_ENTRIES = 1000
 STUCK_PAUSE_MS = 100  # when nothing of what is due could be done
 
 log = structlog.get_logger("steward")

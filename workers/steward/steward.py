@@ -15,7 +15,7 @@ import structlog
 
 from coord.errors import CoordError
 from recipes.election import Election, Leadership
-from recipes.errors import NotLeader, SessionLost
+from recipes.errors import NotLeader
 from recipes.port import KeptLease
 from workers.model.places import Places
 from workers.port import JobClient
@@ -70,11 +70,11 @@ class Steward:
             try:
                 office = await self._election.campaign(self._session, self._name)
                 await self._serve(office)
-            except SessionLost:
-                return
             except CoordError as error:
-                log.warning("no election", error=str(error), pause_ms=pause.next_ms)
-                await pause.wait()
+                # Also a place in line taken away: that looks like a lost session, and may be none.
+                if not self._session.lost.is_set():
+                    log.warning("no election", error=str(error), pause_ms=pause.next_ms)
+                    await pause.wait()
 
     async def _serve(self, office: Leadership) -> None:
         log.info("became steward", worker=self._name, token=office.token)
