@@ -15,8 +15,9 @@ import structlog
 
 from coord.errors import CoordError
 from recipes.election import Election, Leadership
-from recipes.errors import NotLeader
+from recipes.errors import NotLeader, SessionLost
 from recipes.port import KeptLease
+from recipes.waiting import while_kept
 from workers.model.places import Places
 from workers.port import JobClient
 from workers.steward.chore import Chore, Term
@@ -74,7 +75,8 @@ class Steward:
                 # Also a place in line taken away: that looks like a lost session, and may be none.
                 if not self._session.lost.is_set():
                     log.warning("no election", error=str(error), pause_ms=pause.next_ms)
-                    await pause.wait()
+                    with contextlib.suppress(SessionLost):
+                        await while_kept(self._session, pause.wait())
 
     async def _serve(self, office: Leadership) -> None:
         log.info("became steward", worker=self._name, token=office.token)
