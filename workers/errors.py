@@ -24,13 +24,6 @@ class BadArguments(Misuse):
         super().__init__(message, ErrorCode.INVALID_OPTION)
 
 
-class BadResult(Misuse):
-    """What a job returned is nothing JSON or msgpack can say, or too large."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, ErrorCode.INVALID_OPTION)
-
-
 class AppNotFound(Misuse):
     """The application named by package.module:attribute cannot be imported, or is none."""
 
