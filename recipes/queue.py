@@ -10,7 +10,7 @@ processing with more than one consumer, or after an item came back.
 
 Cost: put 1, take 1, complete 1, fail 1; going idle 1 more. An item wakes one of all idle consumers.
 
-Keys, under the queue's prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT, idle/.
+Keys, under its prefix: ready/ID, held/CONSUMER/ID, done/ID, dead/ID, tries/ID/ATTEMPT, idle/.
 An ID is 20 hexadecimal digits, in order of arrival; with a "!" before them for those put first.
 """
 
