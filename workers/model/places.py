@@ -10,6 +10,7 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     queue/Q/dead/ITEM          failed for good, can be replayed           value: Job
     queue/Q/shut/WHY           nothing is claimed while any is there: pause, gate-NAME
     queue/Q/limit              names the limit every job of the queue is under
+    queue/Q/idle/              workers that found nothing, in line
 
     due/MS/KIND/ID             at that unix time (16 hex digits, ms) do what KIND says
     cancel/ID                  a running job shall be stopped
@@ -22,6 +23,8 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     group/GROUP/kept/ID        one that was cancelled or expired, to be replayed; value: Job
     progress/ID                how far a running job is, under its worker's lease
     worker/NAME                a living worker, under its lease
+    order/NAME                 what a living worker is told to do
+    stacks/NAME                where its jobs stood when somebody asked, under its lease
     steward/                   the election of the worker that does the chores
     schedule/, pipeline/, gate/  see `workers.schedules`, `workers.pipelines`, `workers.gates`
 """
@@ -78,6 +81,11 @@ class QueuePlaces:
     def limit(self) -> bytes:
         """The limit every job of the queue is under."""
         return self.prefix + b"limit"
+
+    @property
+    def idle(self) -> bytes:
+        """Workers that found nothing to claim, in line."""
+        return self.prefix + b"idle/"
 
     def held_by(self, worker: str) -> bytes:
         """Jobs that run at one worker."""
@@ -164,6 +172,14 @@ class Places:
     def workers(self) -> bytes:
         """Living workers."""
         return self.space + b"worker/"
+
+    def order(self, worker: str) -> bytes:
+        """Return the key that tells a worker what to do."""
+        return self.space + b"order/" + worker.encode()
+
+    def stacks(self, worker: str) -> bytes:
+        """Return the key under which a worker says where its jobs stand."""
+        return self.space + b"stacks/" + worker.encode()
 
     @property
     def steward(self) -> bytes:

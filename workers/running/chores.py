@@ -1,0 +1,12 @@
+"""What the steward does, all of it: the chores of the framework's parts."""
+
+from collections.abc import Sequence
+
+from workers.steward.chore import Chore
+from workers.steward.due import DueChore
+from workers.timer import Timer
+
+
+def all_chores(timer: Timer) -> Sequence[Chore]:
+    """Return every chore there is."""
+    return (DueChore(timer),)

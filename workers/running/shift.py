@@ -1,0 +1,384 @@
+"""A shift: what a worker does under one session, from the first claim to the last verdict.
+
+While the session lasts, the verdict on a job that ended is carried out, however long the cluster
+is away. When the session is lost the running jobs are killed: the cluster has given them to
+others. When the worker is told to end, they may go on for a while; what is left then is killed and
+put back into line at once, one by one.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Sequence
+
+import structlog
+
+from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.model import EventKind, KeyValue
+from recipes.errors import SessionLost
+from recipes.mirror import Mirror
+from recipes.port import KeptLease
+from recipes.progress import Reporter
+from workers.model.ids import JobId
+from workers.model.job import Job, decode_job
+from workers.model.states import State
+from workers.port import JobClient
+from workers.running.chores import all_chores
+from workers.running.crew import Crew
+from workers.running.held_job import HeldJob
+from workers.running.ledger import Ledger
+from workers.running.notice import Notice, Urgency
+from workers.running.pace import Pace
+from workers.running.settings import Tally, WorkerSettings
+from workers.running.settling import Settled
+from workers.running.shares import shares
+from workers.running.source import Drawn, Source
+from workers.running.verdict import (
+    End,
+    PutBack,
+    Retry,
+    Verdict,
+    before_start,
+    bury,
+    judge,
+)
+from workers.running.wire import Failed, Outcome, Report
+from workers.steward.steward import Steward
+from workers.timer import Timer
+
+LOOK_S = 0.1
+KEEP_S = 0.25  # a job that waits here for so long is put back, so that somebody else can run it
+RETRY_S = 0.2
+NO_JOB = "(no job)"  # the name under which a value that is none is kept among the dead
+
+log = structlog.get_logger("workers")
+
+
+class Shift:
+    """One session's work; crew, pace and tally belong to the worker and outlive it."""
+
+    def __init__(
+        self,
+        client: JobClient,
+        session: KeptLease,
+        settings: WorkerSettings,
+        crew: Crew,
+        pace: Pace,
+        tally: Tally,
+        timer: Timer,
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._settings = settings
+        self._places = places = settings.places
+        self._crew = crew
+        self._pace = pace
+        self._tally = tally
+        self._timer = timer
+        self._name = settings.name
+        self._sources = {
+            queue: Source(client, session, places, queue, settings.name)
+            for queue in settings.queues
+        }
+        self._turn = 0
+        self._held: dict[bytes, HeldJob] = {}
+        self._backlog: deque[HeldJob] = deque()
+        self._reported: set[str] = set()
+        self._ledger = Ledger(client, session, places, settings.name, timer, self)
+        self._reporter = Reporter(client, session, places.progress, by=settings.name)
+        self._cancels = Mirror(client, places.cancels)
+        self._draws: dict[Source, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._claiming = True
+        self._draw = random.SystemRandom().random
+        self._empty_handed = asyncio.Event()
+        self._looking: asyncio.TimerHandle | None = None
+
+    @property
+    def held(self) -> Sequence[HeldJob]:
+        """What this worker holds, whether it runs or waits for a child."""
+        return list(self._held.values())
+
+    async def run(self, notice: Notice) -> None:
+        """Work until told to end; then end or hand back what is held.
+
+        Raises:
+            SessionLost: the session ended; whatever was held is in line again.
+        """
+        try:
+            async with self._reporter, self._cancels:
+                await self._run(notice)
+        finally:
+            self._crew.foreman = None
+            self._crew.abandon("the session it ran under was lost")
+            if self._looking is not None:
+                self._looking.cancel()
+
+    async def _run(self, notice: Notice) -> None:
+        group = asyncio.TaskGroup()
+        try:
+            async with group:
+                self._group = group
+                self._crew.foreman = self
+                following = group.create_task(self._follow_cancels())
+                lost = group.create_task(self._fail_when_lost())
+                steward = group.create_task(self._stand_for_steward())
+                self._ledger.open(group)
+                await notice.at_least(Urgency.DRAIN)
+                await self._wind_up(notice)
+                for task in (following, lost, steward):
+                    task.cancel()
+        except BaseExceptionGroup as failures:
+            if failures.subgroup(SessionLost) is not None:
+                raise SessionLost from None
+            raise
+
+    async def _stand_for_steward(self) -> None:
+        if self._settings.steward:
+            steward = Steward(
+                self._client,
+                self._session,
+                self._places,
+                self._timer,
+                all_chores(self._timer),
+                self._name,
+            )
+            await steward.run()
+
+    async def _fail_when_lost(self) -> None:
+        await self._session.lost.wait()
+        raise SessionLost
+
+    # --- claiming (what the ledger asks, and what it brings) ---
+
+    def wanted(self) -> list[tuple[Source, int]]:
+        """See Desk: divide the room there is among queues that may have jobs."""
+        if not self._claiming or not self._crew.functions:
+            return []
+        slots = self._settings.crew.slots
+        under_way = sum(source.under_way for source in self._sources.values())
+        room = slots + self._pace.ahead(slots) - len(self._held) - under_way
+        if room <= 0 or (self._backlog and self._pace.ahead(slots) == 0):
+            return []
+        active = [source for source in self._sources.values() if not source.is_waiting]
+        self._turn += 1
+        divided = shares(room, len(active), self._turn, fair=self._settings.fair)
+        return [(source, share) for source, share in zip(active, divided, strict=True) if share]
+
+    def drawn(self, source: Source, drawn: Drawn) -> None:
+        """See Desk: take in what was claimed."""
+        for kv in drawn.kvs:
+            self._take(source, kv, drawn.cancels)
+        if source.is_waiting:
+            self._wait_for(source)
+        self._give()
+        self._ledger.look()
+
+    def _take(self, source: Source, kv: KeyValue, cancels: dict[str, str]) -> None:
+        job_id = JobId(source.queue, kv.key.rpartition(b"/")[2].decode())
+        job = decode_job(kv.value)
+        if job is None:
+            job = Job(NO_JOB, {"value": kv.value}, attempts_max=1)
+        held = HeldJob(job_id, kv, job, job.tries + kv.claims)
+        self._held[kv.key] = held
+        wish = self._cancels.keys.get(self._places.cancel(job_id))
+        if wish is not None:
+            held.cancel_reason = wish.value.decode(errors="replace")
+        else:
+            held.cancel_reason = cancels.get(str(job_id))
+        self._queue(held)
+
+    def _queue(self, held: HeldJob) -> None:
+        """Let a job wait for a child, unless it must not be started."""
+        verdict: Verdict | None = before_start(held, self._name, self._timer.now_unix_ms())
+        if verdict is None and not self._claiming:
+            verdict = PutBack()
+        if verdict is None and held.job.name not in self._crew.functions:
+            known = ", ".join(sorted(self._crew.functions)) or "none"
+            cause = f"no job function named {held.job.name!r}; there are: {known}"
+            verdict = bury(held, cause, self._name, self._timer.now_unix_ms())
+        if verdict is not None:
+            self._ledger.settle(held, verdict)
+            return
+        held.held_s = asyncio.get_running_loop().time()
+        self._backlog.append(held)
+        self._look_later()
+
+    def _wait_for(self, source: Source) -> None:
+        if self._group is not None and source not in self._draws and self._claiming:
+            self._draws[source] = self._group.create_task(self._draw_from(source))
+
+    async def _draw_from(self, source: Source) -> None:
+        """Wait until a queue found empty or shut has something again, and claim it."""
+        try:
+            while not self._session.lost.is_set():
+                try:
+                    drawn = await source.draw(max(1, self._free))
+                    break
+                except (Unavailable, MaybeDone) as error:
+                    log.warning("cannot claim", worker=self._name, error=str(error))
+                    await asyncio.sleep(RETRY_S)
+            else:
+                raise SessionLost
+        finally:
+            del self._draws[source]
+        self.drawn(source, drawn)
+
+    @property
+    def _free(self) -> int:
+        return self._settings.crew.slots - len(self._held)
+
+    # --- running (what the crew tells) ---
+
+    def room(self) -> None:
+        """See Foreman."""
+        self._give()
+        self._ledger.look()
+
+    def ended(self, held: HeldJob, outcome: Outcome) -> None:
+        """See Foreman: choose what follows, and have it carried out."""
+        verdict = judge(held, outcome, self._name, self._timer.now_unix_ms(), self._draw)
+        if isinstance(outcome, Failed):
+            cause = outcome.cause.rpartition("\n")[2]
+            log.warning("attempt failed", job=str(held.id), attempt=held.attempt, cause=cause)
+        self._ledger.settle(held, verdict)
+        self._give()
+
+    def reported(self, held: HeldJob, report: Report) -> None:
+        """See Foreman."""
+        self._reported.add(str(held.id))
+        self._reporter.report(str(held.id), report.done, report.total, report.message)
+
+    def returned(self, jobs: Sequence[HeldJob]) -> None:
+        """See Foreman: jobs that were not started are first in line here."""
+        for held in reversed(jobs):
+            if held.cancel_reason is not None:
+                self._queue(held)
+            else:
+                self._backlog.appendleft(held)
+        self._give()
+        self._look_later()
+
+    def settled(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
+        """See Desk: the job is in other hands now."""
+        self._held.pop(held.kv.key, None)
+        self._sources[held.id.queue].let_go(held.kv.key)
+        if str(held.id) in self._reported:
+            self._reported.discard(str(held.id))
+            self._reporter.clear(str(held.id))
+        self._count(held, verdict, how)
+        if not self._held:
+            self._empty_handed.set()
+
+    def _give(self) -> None:
+        """Give waiting jobs to children that have room."""
+        if self._backlog:
+            for _ in range(self._crew.give(iter(self._backlog))):
+                self._backlog.popleft()
+
+    def _count(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
+        tally = self._tally
+        if how is Settled.STALE:
+            tally.stale += 1
+            log.warning("refused: the claim had ended", job=str(held.id), attempt=held.attempt)
+        elif how is Settled.CANCELLED:
+            tally.cancelled += 1
+        elif isinstance(verdict, PutBack):
+            if not self._claiming:
+                tally.handed_back.append(str(held.id))
+        elif isinstance(verdict, Retry):
+            tally.retried += 1
+        elif isinstance(verdict, End):
+            state = verdict.ending.state
+            tally.done += state is State.DONE
+            tally.dead += state is State.DEAD
+            tally.cancelled += state is State.CANCELLED
+            tally.expired += state is State.EXPIRED
+        else:
+            tally.snoozed += 1
+
+    # --- cancelling ---
+
+    async def _follow_cancels(self) -> None:
+        while True:
+            try:
+                events = await self._cancels.change()
+            except (Unavailable, MaybeDone):
+                await asyncio.sleep(RETRY_S)
+                continue
+            for event in events:
+                if event.kind is EventKind.PUT:
+                    job = event.kv.key.removeprefix(self._places.cancels).decode()
+                    self._cancel(job, event.kv.value.decode(errors="replace"))
+
+    def _cancel(self, job: str, reason: str) -> None:
+        held = next((held for held in self._held.values() if str(held.id) == job), None)
+        if held is None or held.cancel_reason is not None:
+            return
+        held.cancel_reason = reason
+        if held in self._backlog:
+            self._backlog.remove(held)
+            self._queue(held)
+        else:
+            self._crew.cancel(held, reason)
+
+    # --- jobs that wait too long ---
+
+    def _look_later(self) -> None:
+        if self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """Take back what waits in children behind long jobs, and put back what waits here."""
+        self._looking = None
+        self._crew.take_back()
+        self._give()
+        long_ago_s = asyncio.get_running_loop().time() - KEEP_S
+        while self._backlog and self._backlog[0].held_s < long_ago_s:
+            self._ledger.settle(self._backlog.popleft(), PutBack())
+        if self._backlog or self._crew.assigned:
+            self._look_later()
+
+    # --- ending ---
+
+    async def _wind_up(self, notice: Notice) -> None:
+        """Claim nothing more; let what runs end as the notice allows, then hand back the rest."""
+        self._claiming = False
+        for task in self._draws.values():
+            task.cancel()
+        if self._draws:
+            await asyncio.wait(list(self._draws.values()))
+        while self._backlog:
+            self._ledger.settle(self._backlog.popleft(), PutBack())
+        await self._let_end(notice)
+        for held in self._crew.abandon("the worker was stopped"):
+            self._ledger.settle(held, PutBack())
+        while self._backlog:
+            self._ledger.settle(self._backlog.popleft(), PutBack())
+        with contextlib.suppress(TimeoutError, CoordError):
+            async with asyncio.timeout(self._settings.hand_back_s):
+                await self._ledger.quiet()
+        for job in sorted(str(held.id) for held in self._held.values()):
+            log.warning("not handed back; the lease will", worker=self._name, job=job)
+
+    async def _let_end(self, notice: Notice) -> None:
+        ending = asyncio.create_task(self._all_ended())
+        now = asyncio.create_task(notice.at_least(Urgency.NOW))
+        late = asyncio.create_task(self._grace_over(notice))
+        try:
+            await asyncio.wait((ending, now, late), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (ending, now, late):
+                task.cancel()
+            await asyncio.gather(ending, now, late, return_exceptions=True)
+
+    async def _all_ended(self) -> None:
+        await self._ledger.quiet()  # a claim may have been under way
+        while self._held:
+            self._empty_handed.clear()
+            await self._empty_handed.wait()
+
+    async def _grace_over(self, notice: Notice) -> None:
+        await notice.at_least(Urgency.STOP)
+        await asyncio.sleep(self._settings.grace_s)

@@ -1,0 +1,134 @@
+"""One queue as a worker draws from it: claims made with other things, or waiting for an arrival.
+
+A claim carries the condition that nothing holds the queue shut, and reads which of the queue's
+jobs somebody asked to end, so that such a job is never started again.
+"""
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from coord.client import ops
+from coord.errors import ErrorCode, Refused
+from coord.limits import KEY_BYTES_MAX, REPLY_BYTES_MAX
+from coord.model import EventKind, KeyValue
+from coord.requests import ClaimReply, RangeReply, Reply, Txn, TxnOp, TxnReply
+from recipes.claims import Claimer
+from recipes.idle import IdleLine
+from recipes.port import KeptLease, KeyStore, next_batch
+from workers.model.places import Places
+
+CANCELS_READ = 64  # with each claim; the rest are told by watch
+
+
+@frozen
+class Drawn:
+    """What one claim brought.
+
+    Attributes:
+        kvs: the keys claimed, as they are now.
+        cancels: reasons by job id, of jobs of this queue somebody asked to end.
+    """
+
+    kvs: list[KeyValue]
+    cancels: dict[str, str]
+
+
+class Source:
+    """One queue of one worker, under one session."""
+
+    def __init__(
+        self, client: KeyStore, session: KeptLease, places: Places, queue: str, worker: str
+    ) -> None:
+        self.queue = queue
+        self.is_waiting = False
+        """Whether the queue was found empty or shut, and nothing has happened since."""
+        self.under_way = 0
+        """How many jobs the claims ask for that are under way."""
+        self._client = client
+        self._at = at = places.queue(queue)
+        self._cancels = places.cancels
+        guards = (ops.missing(at.shut, prefix=True),)
+        self._claimer = Claimer(client, session, at.ready, at.held_by(worker), lambda: guards)
+        self._guards = guards
+        self._line = IdleLine(client, self._claimer, at.idle, worker.encode(), self._opening)
+
+    def let_go(self, key: bytes) -> None:
+        """Note that a claim has ended."""
+        self._claimer.let_go(key)
+
+    def claiming(self, limit: int) -> Txn:
+        """Return the claim of up to `limit` jobs as a part of a transaction."""
+        return Txn(
+            self._guards,
+            (self._claimer.claiming(limit), self._reading_cancels()),
+            (),
+        )
+
+    def claimed(self, reply: Reply, limit: int) -> Drawn:
+        """Read the answer to `claiming`."""
+        assert isinstance(reply, TxnReply)
+        if not reply.succeeded:
+            self.is_waiting = True
+            return Drawn([], {})
+        claim, cancels = reply.replies
+        assert isinstance(claim, ClaimReply)
+        self.is_waiting = _is_all(claim.kvs, limit)
+        return Drawn(self._claimer.taken(claim), self._read_cancels((cancels,)))
+
+    def doubt(self) -> None:
+        """Note that the answer to a claim was lost."""
+        self._claimer.doubt()
+
+    async def recover(self) -> Drawn:
+        """Look up what was claimed without anybody knowing; no claim may be under way."""
+        known = {(kv.key, kv.create_revision) for kv in self._claimer.holding.values()}
+        held = await self._claimer.recover()
+        return Drawn([kv for kv in held if (kv.key, kv.create_revision) not in known], {})
+
+    async def draw(self, limit: int) -> Drawn:
+        """Wait in line until there is something to claim, and claim up to `limit` jobs.
+
+        Raises:
+            SessionLost: the session ended.
+        """
+        kvs = await self._line.claim(limit, after=(self._reading_cancels(),))
+        self.is_waiting = False
+        return Drawn(kvs, self._read_cancels(self._claimer.answers))
+
+    def _reading_cancels(self) -> TxnOp:
+        prefix = self._cancels + self.queue.encode() + b":"
+        return ops.get(prefix, prefix=True, limit=CANCELS_READ)
+
+    def _read_cancels(self, replies: Iterable[Reply]) -> dict[str, str]:
+        return {
+            kv.key.removeprefix(self._cancels).decode(): kv.value.decode(errors="replace")
+            for reply in replies
+            if isinstance(reply, RangeReply)
+            for kv in reply.kvs
+        }
+
+    async def _opening(self) -> None:
+        """Return when nothing holds the queue shut any more, or something may have let go of it."""
+        reply = await self._client.get(self._at.shut, prefix=True, limit=1)
+        if not reply.kvs:
+            return
+        start = reply.revision + 1
+        try:
+            async with self._client.watch(
+                self._at.shut, prefix=True, start_revision=start
+            ) as watch:
+                while True:
+                    batch = await next_batch(watch)
+                    if any(event.kind is EventKind.DELETE for event in batch.events):
+                        return
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+
+
+def _is_all(kvs: tuple[KeyValue, ...], limit: int) -> bool:
+    """Tell whether a claim took all there was: fewer than asked for, and not for want of room."""
+    if len(kvs) >= limit:
+        return False
+    return sum(len(kv.value) + 2 * KEY_BYTES_MAX for kv in kvs) < REPLY_BYTES_MAX // 2
