@@ -17,6 +17,7 @@ from workers.app.context import Context
 from workers.errors import BadArguments
 
 _BYTES = (bytes, bytearray, memoryview)
+_PLAIN = frozenset({bool, int, float, str, bytes})
 _Kind = inspect.Parameter
 
 
@@ -87,6 +88,8 @@ class Signature:
         return bool(self._extra) or each in self._parameters
 
     def _plain(self, each: str, value: object) -> object:
+        if type(value) in _PLAIN:
+            return value
         try:
             return msgspec.to_builtins(value, builtin_types=_BYTES)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -94,7 +97,7 @@ class Signature:
 
     def _real(self, each: str, value: object) -> object:
         wanted = self._types.get(each, self._types.get(self._extra, Any))
-        if wanted is Any:
+        if wanted is Any or (type(value) is wanted and wanted in _PLAIN):
             return value
         try:
             return msgspec.convert(value, wanted, builtin_types=_BYTES)
