@@ -1,17 +1,19 @@
 """What a program of the campaign works with: a client, luck, a journal, and when to stop."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Protocol
 
+from coord.client import ops
 from coord.client.client import Client
-from coord.errors import CoordError
+from coord.errors import CoordError, MaybeDone
 from coord.requests import Compare
 from coord.testing.process import Process
-from recipes.port import KeptLease
 from recipes.testing.journal import Guarded, Journal, Tenure
 
+EFFECTS = b"effect/"
 _LOOK_S = 0.05
 
 
@@ -93,6 +95,15 @@ class Actor:
         """Note that something happened."""
         self.journal.counts[what] += 1
 
+    @contextmanager
+    def at_work(self, kind: str) -> Iterator[None]:
+        """Let the others know that one more of a kind is at work."""
+        self.journal.at_work[kind] += 1
+        try:
+            yield
+        finally:
+            self.journal.at_work[kind] -= 1
+
     def failed(self, error: CoordError) -> None:
         """Note an error that a program of this kind must live with."""
         self.count(f"told {type(error).__name__}")
@@ -106,9 +117,9 @@ class Actor:
         while not holds():  # noqa: ASYNC110 - nobody in the world can tell
             await asyncio.sleep(_LOOK_S)
 
-    def begins(self, what: str, held: Held, session: KeptLease) -> Tenure:
+    def begins(self, what: str, held: Held) -> Tenure:
         """Note that something is held from now on."""
-        tenure = Tenure(what, held.key, held.token, session.lease, self.now_ms)
+        tenure = Tenure(what, held.key, held.token, self.now_ms)
         self.journal.tenures.append(tenure)
         return tenure
 
@@ -117,9 +128,15 @@ class Actor:
         if tenure.until_ms is None:
             tenure.until_ms = self._process.believed_ms()
 
-    def wrote(self, tenure: Tenure, revision: int, *, accepted: bool) -> None:
-        """Note the answer to a guarded write."""
-        self.journal.guarded.append(Guarded(tenure, revision, accepted))
+    async def write(self, tenure: Tenure, guard: Compare) -> None:
+        """Write something that may happen only while a tenure lasts, and note the answer."""
+        put = ops.put(EFFECTS + tenure.what.encode(), str(tenure.token))
+        try:
+            reply = await self.client.txn([guard], [put])
+        except MaybeDone as error:
+            self.failed(error)
+            return
+        self.journal.guarded.append(Guarded(tenure, reply.revision, reply.succeeded))
 
 
 Program = Callable[[Actor], Awaitable[None]]

@@ -5,10 +5,13 @@ from random import Random
 
 import attrs
 
-from recipes.testing import holders, queueing
+from coord.testing.violation import Violation
+from recipes.testing import building, dividing, gating, grouping, holders, queueing
 from recipes.testing.actor import Program
 from recipes.testing.hold_checks import LINES, Line, Told, check_holders
 from recipes.testing.queue_checks import check_queue
+from recipes.testing.queueing import QueuePlay
+from recipes.testing.truth import lives
 
 Counts = Mapping[str, int]
 
@@ -27,12 +30,12 @@ class Part:
     programs: tuple[tuple[str, Program, int, int], ...]
     check: Callable[[Told], Counts]
 
-    def draw(self, luck: Random) -> list[tuple[str, Program]]:
-        """Choose what one process runs."""
+    def draw(self, luck: Random, *, is_first: bool) -> list[tuple[str, Program]]:
+        """Choose what one process runs; the first of a run has one of everything at least."""
         return [
             (f"{name}{number}", program)
             for name, program, fewest, most in self.programs
-            for number in range(1, luck.randint(fewest, most) + 1)
+            for number in range(1, max(luck.randint(fewest, most), int(is_first)) + 1)
         ]
 
 
@@ -43,17 +46,29 @@ def _holders(line: Line, *programs: tuple[str, Program, int, int]) -> Part:
     return Part(line.name, programs, check)
 
 
-def _check_queue(told: Told) -> Counts:
-    log = check_queue(told.events, told.journal)
-    return {
-        "items put": len(log.bodies),
-        "items done": len(log.done),
-        "items buried": len(log.dead),
-        "items redelivered": log.redelivered,
-        "items given back": log.given_back,
-        "completions": sum(bool(s.revision) for s in told.journal.settlements),
-        "stale completions refused": sum(not s.revision for s in told.journal.settlements),
-    }
+def _queue(name: str, play: QueuePlay) -> Part:
+    def check(told: Told) -> Counts:
+        log = check_queue(told.events, told.journal, play.prefix)
+        settled = [each for each in told.journal.settlements if each.delivery.queue == play.prefix]
+        counts = {
+            f"{name}: items put": len(log.bodies),
+            f"{name}: items done": len(log.done),
+            f"{name}: items buried": len(log.dead),
+            f"{name}: items redelivered": log.redelivered,
+            f"{name}: completions": sum(bool(each.revision) for each in settled),
+            f"{name}: stale completions refused": sum(not each.revision for each in settled),
+        }
+        if play.gate_at:
+            ready = play.prefix + b"ready/"
+            gating.check_opening(told, play.prefix + b"gate", ready, play.gate_at)
+            opened = [latch.token for latch in lives(told.events, play.latch)]
+            if log.claimed_at and (not opened or log.claimed_at < opened[0]):
+                raise Violation(f"{name}: taken at {log.claimed_at}, opened at {opened}")
+            counts[f"{name}: opened"] = len(opened)
+        return counts
+
+    programs = (("produce", play.produce, 0, 1), ("consume", play.consume, 1, 2))
+    return Part(name, programs, check)
 
 
 _LOCK, _RW, _SEM, _OFFICE = LINES
@@ -66,9 +81,16 @@ PARTS = (
     ),
     _holders(_SEM, ("permit", holders.contender(holders.permit), 1, 2)),
     _holders(_OFFICE, ("office", holders.contender(holders.office), 1, 1)),
-    Part(
-        "queue",
-        (("produce", queueing.produce, 0, 1), ("consume", queueing.consume, 1, 2)),
-        _check_queue,
-    ),
-)
+    _queue("queue", queueing.OPEN),
+    _queue("gated queue", queueing.GATED),
+    Part("size gate", (("fill", gating.fill, 0, 1), ("pass", gating.pass_size, 1, 2)),
+         gating.check_size),
+    Part("signal", (("signal", gating.signal, 0, 1), ("hear", gating.pass_signal, 1, 2)),
+         gating.check_signal),
+    Part("build", (("build", building.take_part, 1, 1), ("look", building.look_on, 0, 1)),
+         building.check_builds),
+    Part("division", (("change", dividing.change, 0, 1), ("belong", dividing.belong, 1, 1)),
+         dividing.check_division),
+    Part("group", (("join", grouping.join, 1, 2), ("follow", grouping.follow, 0, 1)),
+         grouping.check_group),
+)  # fmt: skip

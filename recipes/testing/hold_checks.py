@@ -11,7 +11,8 @@ import attrs
 from coord.model import Cause
 from coord.testing.lease_checks import SessionRecord
 from coord.testing.violation import Violation
-from recipes.testing.holders import EFFECTS, PERMITS
+from recipes.testing.actor import EFFECTS
+from recipes.testing.holders import PERMITS
 from recipes.testing.journal import Guarded, Journal, Tenure
 from recipes.testing.truth import FOREVER, Events, Life, in_order, lives, turn_of
 
@@ -105,7 +106,7 @@ def _check_tenure(
 
 def check_belief(told: Told, tenure: Tenure, life: Life) -> None:
     """A holder does not believe longer than the log lets it, but for what clocks may differ."""
-    session = told.sessions[tenure.lease]
+    session = told.sessions[life.lease]
     ends = [end for end in (tenure.until_ms, session.believed_until_ms) if end is not None]
     if not ends:
         raise Violation(f"{tenure.what}: {tenure} never ended")

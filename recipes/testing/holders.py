@@ -10,8 +10,7 @@ from typing import Any
 
 import attrs
 
-from coord.client import ops
-from coord.errors import CoordError, MaybeDone
+from coord.errors import CoordError
 from recipes.election import Election
 from recipes.errors import StillHeld
 from recipes.hold import Hold
@@ -20,10 +19,8 @@ from recipes.port import KeptLease
 from recipes.rwlock import RWLock
 from recipes.semaphore import Semaphore
 from recipes.testing.actor import Actor, Held
-from recipes.testing.journal import Tenure
 
 PERMITS = 2
-EFFECTS = b"effect/"
 
 
 @attrs.frozen
@@ -108,11 +105,11 @@ async def _round(actor: Actor, wanted: Wanted, session: KeptLease) -> bool:
     held = await _take(actor, wanted, session)
     if held is None:
         return True
-    tenure = actor.begins(wanted.name, held, session)
+    tenure = actor.begins(wanted.name, held)
     try:
         for _ in range(actor.luck.randint(0, 3)):
             await actor.think()
-            await _write(actor, tenure, held)
+            await actor.write(tenure, held.guard())
         actor.ends(tenure)
         lets_go = actor.luck.random() < 0.9
         if lets_go:
@@ -120,7 +117,7 @@ async def _round(actor: Actor, wanted: Wanted, session: KeptLease) -> bool:
         return lets_go
     except CoordError:
         actor.ends(tenure)
-        await _write(actor, tenure, held)
+        await actor.write(tenure, held.guard())
         raise
     finally:
         actor.ends(tenure)
@@ -152,13 +149,3 @@ async def _take(actor: Actor, wanted: Wanted, session: KeptLease) -> Held | None
             return None
         held = waiting.result()
     return held
-
-
-async def _write(actor: Actor, tenure: Tenure, held: Held) -> None:
-    write = ops.put(EFFECTS + tenure.what.encode(), str(tenure.token))
-    try:
-        reply = await actor.client.txn([held.guard()], [write])
-    except MaybeDone as error:
-        actor.failed(error)
-        return
-    actor.wrote(tenure, reply.revision, accepted=reply.succeeded)

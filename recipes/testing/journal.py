@@ -18,7 +18,6 @@ class Tenure:
     what: str
     key: bytes
     token: int
-    lease: int
     got_ms: float
     until_ms: float | None = None
 
@@ -36,6 +35,7 @@ class Guarded:
 class Order:
     """An item a producer put; `id` is what it was told, if it was told anything."""
 
+    queue: bytes
     body: bytes
     id: str | None = None
 
@@ -44,6 +44,7 @@ class Order:
 class Delivery:
     """An item handed to a consumer."""
 
+    queue: bytes
     id: str
     key: bytes
     body: bytes
@@ -62,19 +63,19 @@ class Settlement:
 
 @attrs.frozen
 class Passage:
-    """Somebody passed a gate, which was told to have opened at `revision` with `value` items."""
+    """Somebody passed a gate, and was told when it opened: at `revision`, with `value`."""
 
-    gate: str
+    gate: bytes
     revision: int
-    value: int
+    value: bytes
     at_ms: float
 
 
 @attrs.frozen
 class Receipt:
-    """The result of a build, as one participant received it."""
+    """The result of a build, as somebody received it."""
 
-    build: bytes
+    key: bytes
     value: bytes
     revision: int
     at_ms: float
@@ -82,9 +83,8 @@ class Receipt:
 
 @attrs.frozen
 class Listing:
-    """The members of a group, as somebody who follows it saw them at a revision."""
+    """The members of the group, as somebody who follows it saw them at a revision."""
 
-    group: bytes
     revision: int
     members: tuple[tuple[str, int], ...]
     """Name and the revision it joined at, the longest first."""
@@ -102,10 +102,10 @@ class Journal:
     passages: list[Passage] = attrs.field(factory=list)
     receipts: list[Receipt] = attrs.field(factory=list)
     listings: list[Listing] = attrs.field(factory=list)
-    shares: dict[str, dict[str, tuple[str, ...]]] = attrs.field(factory=dict)
-    """For each partitioned set and member that was there at the very end: the items it held."""
-    producing: int = 0
-    """How many producers are at work."""
-    queue_over_at: int = 0
-    """The revision there was when nothing was left in the queue and nobody put any more."""
+    shares: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """The items each member of the partitioned set held when all had come to rest."""
+    at_work: Counter[str] = attrs.field(factory=Counter)
+    """How many programs of a kind have begun and not ended."""
+    over_at: dict[bytes, int] = attrs.field(factory=dict)
+    """For each queue the revision when nothing was left in it and nobody put any more."""
     counts: Counter[str] = attrs.field(factory=Counter)

@@ -12,7 +12,7 @@ from coord.model import Cause, Event, EventKind
 from coord.testing.violation import Violation
 from recipes.queue import Done
 from recipes.testing.journal import Journal
-from recipes.testing.queueing import ATTEMPTS_MAX, DEAD, DONE, HELD, PREFIX, READY
+from recipes.testing.queueing import ATTEMPTS_MAX
 from recipes.testing.truth import Events
 
 
@@ -20,6 +20,7 @@ from recipes.testing.truth import Events
 class QueueLog:
     """Where every item is, as the log goes on, and what became of it."""
 
+    prefix: bytes
     ready: dict[str, bytes] = attrs.field(factory=dict)
     held: dict[str, Event] = attrs.field(factory=dict)
     bodies: dict[str, bytes] = attrs.field(factory=dict)
@@ -28,46 +29,50 @@ class QueueLog:
     claims: dict[tuple[str, int], Event] = attrs.field(factory=dict)
     """Every claim by item and token."""
     came_at: dict[str, int] = attrs.field(factory=dict)
+    claimed_at: int = 0
+    """The revision of the first claim."""
     redelivered: int = 0
-    given_back: int = 0
 
     @classmethod
-    def of(cls, events: Events) -> "QueueLog":
+    def of(cls, events: Events, prefix: bytes) -> "QueueLog":
         """Follow every item through the log.
 
         Raises:
             Violation: an item was doubled, overtaken, or vanished.
         """
-        log = cls()
+        log = cls(prefix)
         for revision in sorted(events):
-            mine = [event for event in events[revision] if event.kv.key.startswith(PREFIX)]
+            mine = [event for event in events[revision] if event.kv.key.startswith(prefix)]
             if mine:
                 log._step(revision, mine)
         return log
 
     def _step(self, revision: int, mine: list[Event]) -> None:
-        before = {**self.ready}
+        first = sorted(self.ready)
         left = {*self.ready, *self.held}
         claimed: list[str] = []
         for event in mine:
-            if event.kv.key.startswith(READY):
-                self._at_ready(event)
-            elif event.kv.key.startswith(HELD):
-                self._at_held(event, claimed)
-            elif event.kv.key.startswith(DONE):
-                self._at_done(event, revision)
-            elif event.kv.key.startswith(DEAD):
-                self._at_dead(event, revision)
-        firsts = sorted(before)[: len(claimed)]
-        if sorted(claimed) != firsts:
-            raise Violation(f"queue: at {revision} {claimed} were taken, first were {firsts}")
+            place, _, rest = event.kv.key.removeprefix(self.prefix).partition(b"/")
+            item = rest.rpartition(b"/")[2].decode()
+            if place == b"ready":
+                self._at_ready(item, event)
+            elif place == b"held":
+                self._at_held(item, event, claimed)
+            elif place == b"done":
+                self._at_done(item, event)
+            elif place == b"dead":
+                self._settled_once(item, event)
+                self.dead[item] = revision
+        if sorted(claimed) != first[: len(claimed)]:
+            raise Violation(f"queue: at {revision} {claimed} were taken, the line was {first}")
+        if claimed and not self.claimed_at:
+            self.claimed_at = revision
         for item in sorted(left - {*self.ready, *self.held}):
             settled_at = self.done[item][1] if item in self.done else self.dead.get(item)
             if settled_at != revision:
                 raise Violation(f"queue: {item} vanished at {revision}")
 
-    def _at_ready(self, event: Event) -> None:
-        item = _id(event, READY)
+    def _at_ready(self, item: str, event: Event) -> None:
         if event.kind is EventKind.DELETE:
             del self.ready[item]
             return
@@ -78,10 +83,8 @@ class QueueLog:
         self.came_at.setdefault(item, event.kv.mod_revision)
         self.bodies[item] = event.kv.value
         self.ready[item] = event.kv.value
-        self.given_back += event.cause is Cause.GIVEN_BACK
 
-    def _at_held(self, event: Event, claimed: list[str]) -> None:
-        item = event.kv.key.rpartition(b"/")[2].decode()
+    def _at_held(self, item: str, event: Event, claimed: list[str]) -> None:
         if event.kind is EventKind.DELETE:
             del self.held[item]
             return
@@ -92,31 +95,22 @@ class QueueLog:
         self.redelivered += event.kv.claims > 1
         claimed.append(item)
 
-    def _at_done(self, event: Event, revision: int) -> None:
-        item = _id(event, DONE)
+    def _at_done(self, item: str, event: Event) -> None:
         record = msgspec.json.decode(event.kv.value, type=Done)
-        if item in self.done or item in self.dead:
-            raise Violation(f"queue: {item} was settled twice: {event}")
+        self._settled_once(item, event)
         if (item, record.token) not in self.claims:
             raise Violation(f"queue: {item} was completed by nobody: {event}")
-        later = [token for name, token in self.claims if name == item and token > record.token]
-        if later:
+        if any(token > record.token for name, token in self.claims if name == item):
             raise Violation(f"queue: {item} was completed by a former holder: {event}")
-        self.done[item] = record, revision
+        self.done[item] = record, event.kv.mod_revision
 
-    def _at_dead(self, event: Event, revision: int) -> None:
-        item = _id(event, DEAD)
+    def _settled_once(self, item: str, event: Event) -> None:
         if item in self.done or item in self.dead:
             raise Violation(f"queue: {item} was settled twice: {event}")
-        self.dead[item] = revision
 
 
-def check_queue(events: Events, journal: Journal) -> QueueLog:
-    """Hold what producers and consumers were told against the log.
-
-    Args:
-        events: the log.
-        journal: what they were told.
+def check_queue(events: Events, journal: Journal, prefix: bytes) -> QueueLog:
+    """Hold what producers and consumers of one queue were told against the log.
 
     Returns:
         What the log says.
@@ -124,11 +118,11 @@ def check_queue(events: Events, journal: Journal) -> QueueLog:
     Raises:
         Violation: they were told something else, or something is left.
     """
-    log = QueueLog.of(events)
+    log = QueueLog.of(events, prefix)
     _check_orders(log, journal)
     _check_deliveries(log, journal)
     for item in sorted({*log.ready, *log.held}):
-        if log.came_at[item] <= journal.queue_over_at:
+        if log.came_at[item] <= journal.over_at[prefix]:
             raise Violation(f"queue: {item} is left, it came at {log.came_at[item]}")
     return log
 
@@ -138,6 +132,8 @@ def _check_orders(log: QueueLog, journal: Journal) -> None:
     for item, body in log.bodies.items():
         ids.setdefault(body, []).append(item)
     for order in journal.orders:
+        if order.queue != log.prefix:
+            continue
         found = ids.pop(order.body, [])
         if order.id is not None and found != [order.id]:
             raise Violation(f"queue: {order} was acknowledged, the log has {found}")
@@ -149,6 +145,8 @@ def _check_orders(log: QueueLog, journal: Journal) -> None:
 
 def _check_deliveries(log: QueueLog, journal: Journal) -> None:
     for delivery in journal.deliveries:
+        if delivery.queue != log.prefix:
+            continue
         claim = log.claims.get((delivery.id, delivery.token))
         if claim is None or claim.kv.key != delivery.key or claim.kv.value != delivery.body:
             raise Violation(f"queue: {delivery} is not in the log: {claim}")
@@ -158,11 +156,9 @@ def _check_deliveries(log: QueueLog, journal: Journal) -> None:
             raise Violation(f"queue: {delivery} was to be buried")
     for settlement in journal.settlements:
         delivery = settlement.delivery
+        if delivery.queue != log.prefix:
+            continue
         record, revision = log.done.get(delivery.id, (None, 0))
         is_ours = record is not None and record.token == delivery.token
         if is_ours != bool(settlement.revision) or (is_ours and revision != settlement.revision):
             raise Violation(f"queue: {settlement}, and the log has {record} at {revision}")
-
-
-def _id(event: Event, place: bytes) -> str:
-    return event.kv.key.removeprefix(place).decode()

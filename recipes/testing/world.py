@@ -106,7 +106,11 @@ class RecipeWorld(World):
                 self._process,
                 addresses,
                 self._manners,
-                [program for part in self.parts for program in part.draw(luck)],
+                [
+                    program
+                    for part in self.parts
+                    for program in part.draw(luck, is_first=number == 1)
+                ],
                 self.journal,
                 self,
             )
