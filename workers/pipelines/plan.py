@@ -28,7 +28,8 @@ from workers.gates.conditions import (
     next_time,
     time_text,
 )
-from workers.pipelines.run import RUN_ENDED, STAGE_ENDED, Given, Run, RunState, StageRun, StageState
+from workers.gates.given import Given
+from workers.pipelines.run import RUN_ENDED, STAGE_ENDED, Run, RunState, StageRun, StageState
 from workers.pipelines.spec import Pipeline, Stage
 from workers.pipelines.tally import Tally
 

@@ -94,20 +94,7 @@ class Run(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, stages={**self.stages, name: stage})
 
 
-class Given(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A signal: when, by whom, and what was said."""
-
-    unix_ms: int
-    by: str = ""
-    message: str = ""
-
-    def __str__(self) -> str:
-        who = f"by {self.by}" if self.by else ""
-        return f"{who}: {self.message}" if who and self.message else who or self.message
-
-
 _run_decoder = msgspec.json.Decoder(Run)
-_given_decoder = msgspec.json.Decoder(Given)
 
 
 def encode_run(run: Run) -> bytes:
@@ -121,16 +108,3 @@ def decode_run(value: bytes) -> Run | None:
         return _run_decoder.decode(value)
     except msgspec.MsgspecError:
         return None
-
-
-def encode_given(given: Given) -> bytes:
-    """Return a signal as it is kept."""
-    return msgspec.json.encode(given)
-
-
-def decode_given(value: bytes) -> Given:
-    """Return the signal a value stands for; one put by hand says only what it says."""
-    try:
-        return _given_decoder.decode(value)
-    except msgspec.MsgspecError:
-        return Given(0, message=value.decode(errors="replace"))

@@ -13,6 +13,7 @@ from coord.model import EventKind, KeyValue
 from coord.requests import Put, RangeReply
 from recipes.errors import Contended
 from recipes.port import next_batch, only
+from workers.gates.given import Given, encode_given
 from workers.model.names import check_name
 from workers.model.places import Places
 from workers.pipelines import results as reading
@@ -22,7 +23,7 @@ from workers.pipelines.errors import PipelineEnded, PipelineRuns, UnknownPipelin
 from workers.pipelines.forgetting import removal
 from workers.pipelines.places import PipelinePlaces
 from workers.pipelines.retrying import taken_up
-from workers.pipelines.run import RUN_ENDED, Given, Run, decode_run, encode_given, encode_run
+from workers.pipelines.run import RUN_ENDED, Run, decode_run, encode_run
 from workers.pipelines.spec import Pipeline
 from workers.port import JobClient
 from workers.result_leases import ResultLeases

@@ -12,10 +12,10 @@ from coord.model import Event, KeyValue
 from coord.requests import Compare
 from recipes.mirror import Mirror, read_all
 from recipes.port import KeyStore, next_batch, only
+from workers.gates.given import Given, decode_given
 from workers.pipelines.codec import decode_pipeline
 from workers.pipelines.places import PipelinePlaces
 from workers.pipelines.plan import Facts
-from workers.pipelines.run import Given, decode_given
 from workers.pipelines.spec import Pipeline, signal_names
 from workers.pipelines.tally import Tallies
 
