@@ -121,6 +121,13 @@ class Crew:
         for child in self._children:
             child.ask_for_stacks()
 
+    @property
+    def words(self) -> str:
+        """The end of what each child wrote since its last answer."""
+        return "\n".join(
+            f"--- child {child.pid} ---\n{last_words(child)}" for child in self._children
+        )
+
     # --- jobs ---
 
     def give(self, backlog: Iterator[HeldJob]) -> int:

@@ -11,7 +11,3 @@ class SoftLimitExceeded(Exception):
 
 class AppNotLoaded(Exception):
     """A child could not import the application; it said why on standard error."""
-
-
-class NameTaken(Exception):
-    """Another living worker has this name."""

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import structlog
 
 from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.limits import VALUE_BYTES_MAX
 from coord.model import EventKind, KeyValue
 from recipes.errors import SessionLost
 from recipes.mirror import Mirror
@@ -30,6 +31,7 @@ from workers.running.held_job import HeldJob
 from workers.running.ledger import Ledger
 from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
+from workers.running.registration import Registration
 from workers.running.settings import Tally, WorkerSettings
 from workers.running.settling import Settled
 from workers.running.shares import shares
@@ -50,6 +52,7 @@ from workers.timer import Timer
 LOOK_S = 0.1
 KEEP_S = 0.25  # a job that waits here for so long is put back, so that somebody else can run it
 RETRY_S = 0.2
+STACKS_S = 0.3  # for children to write down where they are
 NO_JOB = "(no job)"  # the name under which a value that is none is kept among the dead
 
 log = structlog.get_logger("workers")
@@ -93,6 +96,7 @@ class Shift:
         self._claiming = True
         self._draw = random.SystemRandom().random
         self._empty_handed = asyncio.Event()
+        self._registration: Registration | None = None
         self._looking: asyncio.TimerHandle | None = None
 
     @property
@@ -100,7 +104,7 @@ class Shift:
         """What this worker holds, whether it runs or waits for a child."""
         return list(self._held.values())
 
-    async def run(self, notice: Notice) -> None:
+    async def run(self, notice: Notice, registration: Registration) -> None:
         """Work until told to end; then end or hand back what is held.
 
         Raises:
@@ -108,31 +112,44 @@ class Shift:
         """
         try:
             async with self._reporter, self._cancels:
-                await self._run(notice)
+                await self._run(notice, registration)
         finally:
             self._crew.foreman = None
             self._crew.abandon("the session it ran under was lost")
             if self._looking is not None:
                 self._looking.cancel()
 
-    async def _run(self, notice: Notice) -> None:
+    async def _run(self, notice: Notice, registration: Registration) -> None:
         group = asyncio.TaskGroup()
         try:
             async with group:
-                self._group = group
+                self._group, self._registration = group, registration
                 self._crew.foreman = self
                 following = group.create_task(self._follow_cancels())
                 lost = group.create_task(self._fail_when_lost())
                 steward = group.create_task(self._stand_for_steward())
+                orders = group.create_task(registration.follow_orders())
+                saying = group.create_task(registration.keep())
                 self._ledger.open(group)
                 await notice.at_least(Urgency.DRAIN)
                 await self._wind_up(notice)
-                for task in (following, lost, steward):
+                for task in (following, lost, steward, orders, saying):
                     task.cancel()
         except BaseExceptionGroup as failures:
             if failures.subgroup(SessionLost) is not None:
                 raise SessionLost from None
             raise
+
+    def tell_stacks(self) -> None:
+        """Have the children say where they are, and put that where whoever asked looks."""
+        if self._group is not None and self._registration is not None:
+            self._group.create_task(self._tell_stacks(self._registration))
+
+    async def _tell_stacks(self, registration: Registration) -> None:
+        self._crew.ask_for_stacks()
+        await asyncio.sleep(STACKS_S)
+        text = self._crew.words[-VALUE_BYTES_MAX // 4 :]
+        await registration.say_under(self._places.stacks(self._name), text.encode())
 
     async def _stand_for_steward(self) -> None:
         if self._settings.steward:

@@ -5,15 +5,22 @@ line, and the next shift starts with a new session. Nothing here runs user code.
 """
 
 import asyncio
+import os
+import socket
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from coord.errors import MaybeDone, Unavailable
+from coord.version import VERSION
 from recipes.errors import SessionLost
 from workers.port import JobClient
 from workers.running.crew import Crew
 from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
+from workers.running.registration import Registration
+from workers.running.roll import JOBS_TOLD_MAX, CurrentJob, Order, WorkerEntry
 from workers.running.settings import Tally, WorkerSettings
 from workers.running.shift import Shift
 from workers.timer import Timer, WallTimer
@@ -34,6 +41,9 @@ class Worker:
         self._timer = timer or WallTimer()
         self._pace = Pace()
         self._crew = Crew(settings.crew, self._timer, self._pace)
+        self._host = socket.gethostname()
+        self._started_unix_ms = self._timer.now_unix_ms()
+        self._shift: Shift | None = None
         self.notice = Notice()
         self.tally = Tally()
 
@@ -41,6 +51,30 @@ class Worker:
     def pids(self) -> tuple[int, ...]:
         """The process ids of its children."""
         return self._crew.pids
+
+    def entry(self) -> WorkerEntry:
+        """Return what is to be said of this worker now."""
+        settings, tally, urgency = self._settings, self.tally, self.notice.urgency
+        held = self._shift.held if self._shift is not None else ()
+        return WorkerEntry(
+            name=settings.name,
+            host=self._host,
+            pid=os.getpid(),
+            version=VERSION,
+            queues=settings.queues,
+            slots=settings.crew.slots,
+            tags=settings.tags,
+            started_unix_ms=self._started_unix_ms,
+            ending="" if urgency is Urgency.NONE else urgency.name.lower(),
+            children=self._crew.pids,
+            held=len(held),
+            jobs=tuple(
+                CurrentJob(str(job.id), job.job.name, job.attempt, job.started_unix_ms)
+                for job in held[:JOBS_TOLD_MAX]
+            ),
+            done=tally.done,
+            failed=tally.failed,
+        )
 
     def restart_children(self) -> None:
         """Replace every child as soon as it has ended what it runs."""
@@ -54,7 +88,6 @@ class Worker:
 
         Raises:
             AppNotLoaded: the application cannot be imported; no job was claimed for that.
-            NameTaken: another living worker has this name.
         """
         try:
             await self._crew.start()
@@ -76,10 +109,40 @@ class Worker:
                     self.tally,
                     self._timer,
                 )
-                await shift.run(self.notice)
+                self._shift = shift
+                registration = Registration(
+                    self._client, session, settings.places, self.entry, self._obey
+                )
+                if await self._unless_told_to_end(registration.enter()):
+                    await shift.run(self.notice, registration)
         except SessionLost:
             self.tally.sessions_lost += 1
             log.warning("session lost; starting over", worker=settings.name)
         except (Unavailable, MaybeDone) as error:
             log.warning("cluster unavailable", worker=settings.name, error=str(error))
             await asyncio.sleep(RETRY_S)
+        finally:
+            self._shift = None
+
+    async def _unless_told_to_end(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do `work` unless there is notice first; return whether it was done."""
+        working = asyncio.create_task(work)
+        told = asyncio.create_task(self.notice.at_least(Urgency.DRAIN))
+        try:
+            await asyncio.wait((working, told), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+                return True
+            return False
+        finally:
+            for task in (working, told):
+                task.cancel()
+            await asyncio.gather(working, told, return_exceptions=True)
+
+    def _obey(self, order: Order) -> None:
+        if order is Order.DRAIN:
+            self.notice.give(Urgency.DRAIN)
+        elif order is Order.STOP:
+            self.notice.give(Urgency.STOP)
+        elif self._shift is not None:
+            self._shift.tell_stacks()
