@@ -199,9 +199,12 @@ def _end(run: Run, facts: Facts) -> Run:
 
 
 def _stop_stage(stage: Stage, at: StageRun, run: Run, facts: Facts) -> StageRun:
-    if at.state in _IN_HAND and facts.tally(stage.name).open:
+    tally = facts.tally(stage.name)
+    if at.state in _IN_HAND and tally.open:
         return at
-    return msgspec.structs.replace(at, state=StageState.CANCELLED)
+    whole = at.state is StageState.RUNNING and tally.done >= at.released and not tally.failed
+    state = StageState.DONE if whole else StageState.CANCELLED
+    return msgspec.structs.replace(at, state=state)
 
 
 def _run_stage(stage: Stage, at: StageRun, run: Run, facts: Facts) -> StageRun:
