@@ -1,0 +1,117 @@
+"""Schedules in a local store, with stewards to start, kill and replace, and time by hand."""
+
+import asyncio
+from contextlib import suppress
+
+from coord.testing.local import LocalClient, LocalCluster, settle
+from recipes.errors import NotLeader
+from workers.model.ending import Ending
+from workers.model.ids import JobId
+from workers.model.job import Job, decode_job
+from workers.model.places import Places
+from workers.model.states import State
+from workers.schedules.chore import ScheduleChore
+from workers.schedules.places import SchedulePlaces
+from workers.schedules.store import ScheduleStore
+from workers.schedules.zones import parse_time
+from workers.steps.held import end_held
+from workers.steward.chore import Term
+from workers.store.jobs import JobStore
+from workers.testing.hand_timer import HandTimer
+from workers.testing.office import new_term
+
+PLACES = Places()
+START_UNIX_MS = parse_time("2026-11-22T10:00:30")
+
+
+class ScheduleWorld:
+    """One store, one clock, and the stewards at work."""
+
+    def __init__(self) -> None:
+        self.cluster = LocalCluster()
+        self.client = self.cluster.client()
+        self.timer = HandTimer(START_UNIX_MS)
+        self.schedules = ScheduleStore(self.client, PLACES, self.timer)
+        self.jobs = JobStore(self.client, PLACES, self.timer)
+        self.places = SchedulePlaces(PLACES)
+        self._stewards: dict[asyncio.Task[None], None] = {}
+
+    async def steward(
+        self, client: LocalClient | None = None, term: Term | None = None
+    ) -> asyncio.Task[None]:
+        """Put a steward to work, in a term of its own unless one is given; the others are stale."""
+        client = client or self.cluster.client()
+        term = term or await new_term(client, PLACES)
+        chore = ScheduleChore(self.timer)
+        task = asyncio.create_task(chore.run(term))
+        self._stewards[task] = None
+        await settle()
+        return task
+
+    async def kill(self, steward: asyncio.Task[None]) -> None:
+        """End a steward at whatever it waits for."""
+        self._stewards.pop(steward, None)
+        steward.cancel()
+        with suppress(asyncio.CancelledError, NotLeader):
+            await steward
+
+    async def close(self) -> None:
+        """End every steward; what one of them raised is raised here."""
+        failed = [task for task in self._stewards if task.done() and not task.cancelled()]
+        for task in list(self._stewards):
+            if task not in failed:
+                await self.kill(task)
+        for task in failed:
+            task.result()
+
+    async def advance(self, by_ms: int, step_ms: int = 0) -> None:
+        """Let time pass, in steps where given, and everybody do what they do then."""
+        while by_ms > 0:
+            step = min(by_ms, step_ms or by_ms)
+            self.timer.advance(step)
+            by_ms -= step
+            await settle()
+
+    async def advance_to(self, text: str) -> None:
+        """Let time pass until a UTC time."""
+        await self.advance(parse_time(text) - self.timer.now_unix_ms())
+
+    async def waiting(self, queue: str = "default") -> list[Job]:
+        """Return the jobs that may be claimed, in their order."""
+        reply = await self.client.get(PLACES.queue(queue).ready, prefix=True)
+        jobs = [decode_job(kv.value) for kv in reply.kvs]
+        return [job for job in jobs if job is not None]
+
+    async def dues(self, queue: str = "default") -> list[str]:
+        """Return the due times of the jobs that may be claimed."""
+        return [due_of(job) for job in await self.waiting(queue)]
+
+    async def complete(self, queue: str = "default") -> JobId:
+        """Let the first job of a queue run and end."""
+        held = await self.hold(queue)
+        await self.end(held)
+        return held
+
+    async def hold(self, queue: str = "default", worker: str = "w") -> JobId:
+        """Let a worker claim the first job of a queue."""
+        at = PLACES.queue(queue)
+        session = await self.cluster.client().session(ttl_ms=3_600_000)
+        claimed = await self.client.claim(at.ready, at.held_by(worker), session.lease)
+        return JobId(queue, claimed.kvs[0].key.rpartition(b"/")[2].decode())
+
+    async def end(self, job_id: JobId, worker: str = "w") -> None:
+        """Let the job that a worker holds end well."""
+        key = PLACES.queue(job_id.queue).held_by(worker) + job_id.item.encode()
+        (kv,) = (await self.client.get(key)).kvs
+        job = decode_job(kv.value)
+        assert job is not None
+        ending = Ending(State.DONE, job.name, kv.create_revision)
+        move = end_held(PLACES, job_id, job, worker, ending)
+        assert (await self.client.txn(move.compare, move.ops)).succeeded
+        await settle()
+
+
+def due_of(job: Job) -> str:
+    """Return the due time a job was enqueued for."""
+    (due,) = (tag.removeprefix("due:") for tag in job.tags if tag.startswith("due:"))
+    return due
