@@ -1,8 +1,11 @@
 """Waiting for a job's end: by watch, never by asking again and again.
 
-The ending is one key that is written once the job has ended; whoever waits follows it from the
-revision at which it was seen not to be there.
+The ending is one key that is written once the job has ended. Whoever waits follows it from the
+job's beginning, and looks at the same time whether it has ended or is known at all; an ending that
+was there and is gone, as of a job that was replayed, is none.
 """
+
+import asyncio
 
 from coord.client import ops
 from coord.errors import ErrorCode, Refused
@@ -19,19 +22,28 @@ from workers.store.site import Site
 
 async def wait(site: Site, job_id: JobId) -> Ending:
     """Return how a job ended, once it has; see `JobStore.wait`."""
+    # The id tells when the job was enqueued: the watch can begin there, before anything is read.
+    since = int(job_id.item[1:17], 16)
     while True:
-        seen = await _look(site, job_id)
-        if isinstance(seen, Ending):
-            return seen
+        looking = asyncio.create_task(_look(site, job_id))
+        following = asyncio.create_task(_follow(site, job_id, since, looking))
         try:
-            ending = await _follow(site, job_id, seen)
+            await asyncio.wait((looking, following), return_when=asyncio.FIRST_COMPLETED)
+            if looking.done() and isinstance(seen := looking.result(), Ending):
+                return seen
+            return await following
         except Refused as error:
-            # Compaction overtook the watch: look again, at what is there now.
+            # Compaction overtook the watch: begin again where the job was seen not to have ended.
             if error.code is not ErrorCode.COMPACTED:
                 raise
-            continue
-        if ending is not None:
-            return ending
+            seen = await looking
+            if isinstance(seen, Ending):
+                return seen
+            since = seen
+        finally:
+            for task in (looking, following):
+                task.cancel()
+            await asyncio.gather(looking, following, return_exceptions=True)
 
 
 async def _look(site: Site, job_id: JobId) -> Ending | int:
@@ -63,12 +75,20 @@ async def _look(site: Site, job_id: JobId) -> Ending | int:
     return revision
 
 
-async def _follow(site: Site, job_id: JobId, revision: int) -> Ending | None:
+async def _follow(
+    site: Site, job_id: JobId, revision: int, looking: asyncio.Task[Ending | int]
+) -> Ending:
+    """Return the first ending written after `revision` that `looking` cannot have seen replayed."""
     done = site.places.queue(job_id.queue).done + job_id.item.encode()
     async with site.client.watch(done, start_revision=revision + 1) as watch:
         while True:
             for event in (await next_batch(watch)).events:
-                if event.kind is EventKind.PUT:
+                if event.kind is not EventKind.PUT:
+                    continue
+                seen = await asyncio.shield(looking)
+                if isinstance(seen, Ending):
+                    return seen
+                if event.kv.mod_revision > seen:
                     return decode_ending(event.kv.value) or _unreadable(job_id)
 
 
