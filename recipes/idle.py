@@ -46,6 +46,7 @@ class IdleLine:
         folder: prefix of the line's keys, the same for all claimers of one source.
         name: unlike that of every other claimer under the same session and source.
         opening: waits until the claimer's guards may hold, when one did not.
+        arrival: waits until there may be something to claim; the claimer's own unless given.
     """
 
     def __init__(
@@ -55,17 +56,24 @@ class IdleLine:
         folder: bytes,
         name: bytes,
         opening: Listen | None = None,
+        arrival: Listen | None = None,
     ) -> None:
         self._client = client
         self._claimer = claimer
         self._folder = folder
         self._name = name
         self._opening = opening
+        self._arrival = arrival or claimer.arrival
         self._holds = Holds(client)
         self._calling: set[asyncio.Task[None]] = set()
 
     async def claim(
-        self, limit: int = 1, before: Iterable[TxnOp] = (), after: Iterable[TxnOp] = ()
+        self,
+        limit: int = 1,
+        before: Iterable[TxnOp] = (),
+        after: Iterable[TxnOp] = (),
+        *,
+        seen_empty: bool = False,
     ) -> list[KeyValue]:
         """Claim up to `limit` keys, waiting until there is at least one.
 
@@ -73,13 +81,18 @@ class IdleLine:
             limit: how many keys; more come when an earlier claim's answer had been lost.
             before: operations that come with a claim; as for `Claimer.try_claim`.
             after: likewise.
+            seen_empty: the claimer's last claim found nothing there, with no guard in its way; go
+                into line without trying once more.
 
         Raises:
             SessionLost: the session ended; nothing is held.
         """
         before, after = tuple(before), tuple(after)
         while True:
-            found = await self._claimer.try_claim(limit, before, after)
+            found = []
+            if not seen_empty:
+                found = await self._claimer.try_claim(limit, before, after)
+            seen_empty = False
             if not found:
                 steps = (*before, self._claimer.claiming(limit), *after)
                 found = await self._in_line(limit, steps)
@@ -112,7 +125,7 @@ class IdleLine:
         if self._claimer.shut and self._opening is not None:
             await self._opening()
         else:
-            await self._claimer.arrival()
+            await self._arrival()
 
     def _call(self, count: int) -> None:
         """Let the first `count` in line try, without waiting for each other."""
@@ -165,15 +178,13 @@ class _Turn:
 
     async def _try(self) -> ClaimReply:
         """Claim, and leave the line with it; when there is nothing, stay and see who is ahead."""
-        source = self._claimer.source
+        empty = self._claimer.empty()
         looks: list[TxnOp] = [
             ops.get(self._key),
             self._line._ahead_of(self._key),
-            ops.get(source, prefix=True, count_only=True),
+            ops.get(empty.key, range_end=empty.range_end, count_only=True),
         ]
-        leaving = Txn(
-            (ops.missing(source, prefix=True),), (), (*self._steps, ops.delete(self._key))
-        )
+        leaving = Txn((empty,), (), (*self._steps, ops.delete(self._key)))
         reply = await self._line._client.txn(
             compare=self._claimer.guards(), success=[leaving, *looks], failure=looks
         )

@@ -49,6 +49,7 @@ class Source:
         self._at = at = places.queue(queue)
         self._cancels = places.cancels
         guards = (ops.missing(at.shut, prefix=True),)
+        self._seen_empty = False
         self._claimer = Claimer(client, session, at.ready, at.held_by(worker), lambda: guards)
         self._guards = guards
         self._line = IdleLine(client, self._claimer, at.idle, worker.encode(), self._opening)
@@ -69,11 +70,11 @@ class Source:
         """Read the answer to `claiming`."""
         assert isinstance(reply, TxnReply)
         if not reply.succeeded:
-            self.is_waiting = True
+            self.is_waiting, self._seen_empty = True, False
             return Drawn([], {})
         claim, cancels = reply.replies
         assert isinstance(claim, ClaimReply)
-        self.is_waiting = _is_all(claim.kvs, limit)
+        self.is_waiting = self._seen_empty = _is_all(claim.kvs, limit)
         return Drawn(self._claimer.taken(claim), self._read_cancels((cancels,)))
 
     def doubt(self) -> None:
@@ -92,7 +93,9 @@ class Source:
         Raises:
             SessionLost: the session ended.
         """
-        kvs = await self._line.claim(limit, after=(self._reading_cancels(),))
+        seen_empty, self._seen_empty = self._seen_empty, False
+        reading = (self._reading_cancels(),)
+        kvs = await self._line.claim(limit, after=reading, seen_empty=seen_empty)
         self.is_waiting = False
         return Drawn(kvs, self._read_cancels(self._claimer.answers))
 
