@@ -65,8 +65,8 @@ class Running(Protocol):
         """Say how far it is."""
         ...
 
-    def enqueue_when_done(self, queue: str, priority: int, job: Job) -> None:
-        """Enqueue a job with its completion."""
+    def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
+        """Enqueue a job with its completion, as one of its group or of a later stage."""
         ...
 
 
@@ -100,14 +100,20 @@ class Context:
         """Say how far the job is; cheap, may be passed over for a newer one, gone when it ends."""
         self._running.progress(done, total, message)
 
-    def spawn(self, call: Call[object]) -> None:
+    def spawn(self, call: Call[object], stage: str = "") -> None:
         """Enqueue another job in the transaction that completes this one; not at all if it fails.
 
+        Args:
+            call: the job.
+            stage: the later stage of this job's pipeline that is to run it; "" for its own group,
+                which has not ended before that job has.
+
         Raises:
-            Misuse: it has a unique key. Such a job is enqueued with `enqueue`, which can tell.
+            Misuse: it has a unique key. Such a job is enqueued with `enqueue`, which can tell. Or
+                this job's stage does not feed that one.
         """
         new = call.new_job(self._timer.now_unix_ms())
         if new.job.unique:
             detail = "a job with a unique key is enqueued, not spawned: its key may be taken"
             raise Misuse(f"{new.job.name}: {detail}", ErrorCode.INVALID_OPTION)
-        self._running.enqueue_when_done(new.queue, new.priority, new.job)
+        self._running.enqueue_when_done(new.queue, new.priority, new.job, stage)

@@ -37,7 +37,7 @@ class JobType(Generic[P, R]):
         options: JobOptions,
     ) -> None:
         self._app = app
-        self._signature = signature
+        self.signature = signature
         self.name = name
         self.function = function
         self.default_options = options
@@ -57,7 +57,7 @@ class JobType(Generic[P, R]):
             Misuse: there is no such option, or its value is none.
         """
         options = self.default_options.changed(changes)
-        return JobType(self._app, self.name, self.function, self._signature, options)
+        return JobType(self._app, self.name, self.function, self.signature, options)
 
     def call(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """Return a checked call, to be enqueued with others or spawned.
@@ -65,8 +65,8 @@ class JobType(Generic[P, R]):
         Raises:
             BadArguments: the arguments do not fit the function; names the one.
         """
-        plain = self._signature.bind(args, kwargs)
-        return Call(self.name, plain, self.default_options, self._signature.returns)
+        plain = self.signature.bind(args, kwargs)
+        return Call(self.name, plain, self.default_options, self.signature.returns)
 
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> JobHandle[R]:
         """Enqueue a job, blocking; see `enqueue_async`."""

@@ -59,6 +59,14 @@ class Signature:
             self._real(each, value)
         return plain
 
+    def read(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """Return arguments typed by a person: "3" is a number where the function wants one.
+
+        Raises:
+            BadArguments: a text cannot be read as what the function wants.
+        """
+        return {each: self._read(each, text) for each, text in texts.items()}
+
     def unpack(self, kept: Mapping[str, object]) -> tuple[list[object], dict[str, object]]:
         """Return positional and named arguments for the function out of what travelled.
 
@@ -86,6 +94,25 @@ class Signature:
 
     def _takes(self, each: str) -> bool:
         return bool(self._extra) or each in self._parameters
+
+    def _read(self, each: str, text: str) -> object:
+        wanted = self._types.get(each, self._types.get(self._extra, Any))
+        try:
+            if wanted is not Any:
+                return msgspec.convert(text, wanted, strict=False)
+        except msgspec.ValidationError:
+            pass  # it may be JSON for something larger
+        try:
+            value = msgspec.json.decode(text)
+            return value if wanted is Any else msgspec.convert(value, wanted, strict=False)
+        except msgspec.ValidationError as error:
+            raise BadArguments(f"{self._name}: argument {each!r}: {error}") from None
+        except msgspec.DecodeError:
+            if wanted is Any:
+                return text
+            raise BadArguments(
+                f"{self._name}: argument {each!r}: {text!r} is no {_named(wanted)}"
+            ) from None
 
     def _plain(self, each: str, value: object) -> object:
         if type(value) in _PLAIN:
@@ -116,6 +143,10 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
 def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
     hint = hints.get(parameter.name, parameter.annotation)
     return hint is Context or (isinstance(hint, str) and hint.rpartition(".")[2] == "Context")
+
+
+def _named(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint)
 
 
 def _checkable(hint: Any) -> Any:

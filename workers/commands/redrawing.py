@@ -1,0 +1,68 @@
+"""`--watch`: print a listing again when what it shows has changed, a few times a second at most.
+
+Woken by watch. Events are only taken as news: what is shown is read anew each time.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+
+from coord.errors import ErrorCode, Refused
+from recipes.port import KeyStore, next_batch
+
+APART_S = 0.25
+
+
+def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--watch`."""
+    words = "Print again whenever it changes, until Ctrl-C."
+    return click.option("--watch", is_flag=True, help=words)(command)
+
+
+async def shown(
+    client: KeyStore, prefix: bytes, show: Callable[[], Awaitable[None]], *, watch: bool
+) -> None:
+    """Show once; with `watch`, again after every change under `prefix`, for ever."""
+    if not watch:
+        await show()
+        return
+    changed = asyncio.Event()
+    following = asyncio.create_task(_follow(client, prefix, changed), name="follow changes")
+    try:
+        while True:
+            await _next(changed, following)
+            changed.clear()
+            if sys.stdout.isatty():
+                click.clear()
+            await show()
+            sys.stdout.flush()
+            await asyncio.sleep(APART_S)
+    finally:
+        following.cancel()
+        await asyncio.wait((following,))
+
+
+async def _next(changed: asyncio.Event, following: asyncio.Task[None]) -> None:
+    """Wait for a change; raise what ended the following."""
+    waiting = asyncio.create_task(changed.wait())
+    await asyncio.wait((waiting, following), return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if following.done():
+        following.result()
+
+
+async def _follow(client: KeyStore, prefix: bytes, changed: asyncio.Event) -> None:
+    while True:
+        try:
+            async with client.watch(prefix, prefix=True) as watch:
+                # What is read from now on is followed; what came before was not seen.
+                changed.set()
+                while True:
+                    await next_batch(watch)
+                    changed.set()
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:
+                raise
