@@ -57,6 +57,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         unique_until_unix_ms: the key stands until then; 0 for until the job has ended.
         limits: names of the limits it is under.
         group: the group it belongs to (a pipeline's stage); "" for none.
+        feeds: later stages of its pipeline to which it may add jobs.
         tries: attempts recorded here; those lost with a worker are counted by the store (claims).
         snoozes: how often it put itself off.
         history: the last attempts that came to nothing, oldest first.
@@ -77,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     unique_until_unix_ms: int = 0
     limits: tuple[str, ...] = ()
     group: str = ""
+    feeds: tuple[str, ...] = ()
     tries: int = 0
     snoozes: int = 0
     history: tuple[Attempt, ...] = ()

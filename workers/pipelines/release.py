@@ -54,7 +54,8 @@ async def next_batch(
     Raises:
         Misuse: a job cannot be enqueued; says why.
     """
-    filling = _Filling(pages.places.space, group_of(pages.pipeline, pages.stage.name), now_unix_ms)
+    group = group_of(pages.pipeline, pages.stage.name)
+    filling = _Filling(pages.places.space, group, pages.stage.feeds, now_unix_ms)
     cursor, item = at.cursor, at.cursor.item
     async for name, calls in pages.after(cursor.page):
         for call in calls[item:]:
@@ -71,6 +72,7 @@ class _Filling:
 
     places: Places
     group: str
+    feeds: tuple[str, ...]
     now_unix_ms: int
     jobs: int = 0
     values_bytes: int = 0
@@ -80,7 +82,7 @@ class _Filling:
 
     def add(self, call: Call, queue_limited: bool) -> bool:
         """Take one job; False where it does not fit beside the others."""
-        job = call.job(self.group, self.now_unix_ms)
+        job = call.job(self.group, self.now_unix_ms, self.feeds)
         limits = limits_of(job, call.queue, queue_limited=queue_limited)
         job = msgspec.structs.replace(job, limits=limits)
         move = enqueue(self.places, call.queue, call.priority, job, self.now_unix_ms)

@@ -36,7 +36,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     expires_after_ms: int = 0
     limits: tuple[str, ...] = ()
 
-    def job(self, group: str, now_unix_ms: int) -> Job:
+    def job(self, group: str, now_unix_ms: int, feeds: tuple[str, ...] = ()) -> Job:
         """Return the job to enqueue."""
         return Job(
             name=self.name,
@@ -51,6 +51,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
             result_ttl_ms=self.result_ttl_ms,
             limits=self.limits,
             group=group,
+            feeds=feeds,
         )
 
     def with_arg(self, name: str, value: object) -> "Call":

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from workers.gates.chore import GateChore
+from workers.pipelines.chore import PipelineChore
 from workers.steward.chore import Chore
 from workers.steward.due import DueChore
 from workers.timer import Timer
@@ -9,4 +11,4 @@ from workers.timer import Timer
 
 def all_chores(timer: Timer) -> Sequence[Chore]:
     """Return every chore there is."""
-    return (DueChore(timer),)
+    return (DueChore(timer), PipelineChore(timer), GateChore(timer))

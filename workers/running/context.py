@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from workers.model.ids import JobId
 from workers.model.job import Job, encode_job
+from workers.pipelines.spawning import joined
 from workers.running.wire import Report, Run, Spawned
 
 REPORTS_APART_S = 0.02  # a job that reports more often is passed over, but for the last report
@@ -39,6 +40,7 @@ class JobContext:
         self.cancelled = threading.Event()
         self.cancel_reason = ""
         self.spawned: list[Spawned] = []
+        self._job = job
         self._reports = Reports(run.run, send)
 
     def progress(self, done: int, total: int = 0, message: str = "") -> None:
@@ -51,9 +53,10 @@ class JobContext:
         """
         self._reports.report(done, total, message)
 
-    def enqueue_when_done(self, queue: str, priority: int, job: Job) -> None:
+    def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
         """Enqueue a job in the transaction that completes this one; not at all if it fails."""
-        self.spawned.append(Spawned(queue, priority, encode_job(job)))
+        joining = joined(self._job, job, stage)
+        self.spawned.append(Spawned(queue, priority, encode_job(joining)))
 
     def close(self) -> None:
         """Send no more: the attempt has ended."""

@@ -15,6 +15,7 @@ from coord.requests import Put, RangeReply, Reply, Txn, TxnOp, TxnReply
 from workers.model.ending import decode_ending
 from workers.model.job import Job, decode_job
 from workers.model.places import Places
+from workers.pipelines.spawning import adding
 from workers.running.held_job import HeldJob
 from workers.running.verdict import End, PutBack, Retry, Verdict, bury, cancelled
 from workers.running.wire import Spawned
@@ -127,14 +128,20 @@ def _ending(places: Places, worker: str, held: HeldJob, verdict: End, lease: int
     move = end_held(places, held.id, job, worker, verdict.ending, lease)
     if not verdict.spawned:
         return move
-    spawned = [_spawning(places, each, verdict.ending.ended_unix_ms) for each in verdict.spawned]
+    now_unix_ms, group = verdict.ending.ended_unix_ms, held.job.group
+    spawned = [_spawning(places, each, group, now_unix_ms) for each in verdict.spawned]
     return Move(move.compare, (*move.ops, *spawned))
 
 
-def _spawning(places: Places, spawned: Spawned, now_unix_ms: int) -> TxnOp:
-    """Return what enqueues a job; behind its queue's limit if there is one."""
+def _spawning(places: Places, spawned: Spawned, group: str, now_unix_ms: int) -> TxnOp:
+    """Return what enqueues a job; behind its queue's limit if there is one.
+
+    One for another group than its parent's waits for that: it is a later stage's.
+    """
     job = decode_job(spawned.value)
     assert job is not None, "a child encoded it"
+    if job.group != group:
+        return adding(places, spawned.queue, spawned.priority, job)
     queue, priority = spawned.queue, spawned.priority
     limits = (*job.limits, queue_limit(queue))
     limited = msgspec.structs.replace(job, limits=limits)

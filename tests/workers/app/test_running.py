@@ -38,7 +38,7 @@ class Attempt:
     def progress(self, done: int, total: int = 0, message: str = "") -> None:
         self.reports.append((done, total, message))
 
-    def enqueue_when_done(self, queue: str, priority: int, job: Job) -> None:
+    def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
         self.spawned.append((queue, priority, job))
 
 
