@@ -11,6 +11,7 @@ Cost: one put for all reports made while the last was under way; a board costs o
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -37,6 +38,17 @@ class Progress(msgspec.Struct, frozen=True):
     total: int = 0
     message: str = ""
     by: str = ""
+
+
+def rolled_up(tasks: Iterable[Progress]) -> Progress:
+    """Return how far many tasks are together; the total is not known while one's is not."""
+    parts = tuple(tasks)
+    is_known = all(part.total for part in parts)
+    return Progress(
+        done=sum(part.done for part in parts),
+        total=sum(part.total for part in parts) if is_known else 0,
+        message=f"{len(parts)} tasks",
+    )
 
 
 class Reporter:

@@ -37,13 +37,27 @@ class AioConnector:
 def with_aio_client(command: Command) -> Callable[..., int]:
     """Give a coroutine a connected client and the options that choose it, and run it."""
 
-    @click.option(
+    @cluster_options
+    @functools.wraps(command)
+    def run(*args: Any, endpoints: str | None, timeout_ms: int, **kwargs: Any) -> int:
+        async def connected() -> None:
+            async with connecting(endpoints, timeout_ms) as client:
+                await command(client, *args, **kwargs)
+
+        return asyncio.run(_until_told(connected()))
+
+    return run
+
+
+def cluster_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that choose a cluster, handed over as `endpoints` and `timeout_ms`."""
+    endpoints = click.option(
         "--endpoints",
         envvar="COORD_ENDPOINTS",
         metavar="ADDRESSES",
         help="Client addresses of some members. Default: COORD_ENDPOINTS, else this machine's own.",
     )
-    @click.option(
+    timeout = click.option(
         "--timeout",
         "timeout_ms",
         type=SECONDS,
@@ -51,17 +65,13 @@ def with_aio_client(command: Command) -> Callable[..., int]:
         show_default=True,
         help="Seconds a request may take, all attempts together.",
     )
-    @functools.wraps(command)
-    def run(*args: Any, endpoints: str | None, timeout_ms: int, **kwargs: Any) -> int:
-        connector = click.get_current_context().find_object(AioConnector) or AioConnector()
+    return endpoints(timeout(command))
 
-        async def connected() -> None:
-            async with connector.connect(endpoints, timeout_ms) as client:
-                await command(client, *args, **kwargs)
 
-        return asyncio.run(_until_told(connected()))
-
-    return run
+def connecting(endpoints: str | None, timeout_ms: int) -> AbstractAsyncContextManager[SessionStore]:
+    """Return a client to enter, made as the context of the running command says."""
+    connector = click.get_current_context().find_object(AioConnector) or AioConnector()
+    return connector.connect(endpoints, timeout_ms)
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,7 +27,7 @@ NOT_FOUND = 127
 
 
 class Stage:
-    """One run of `coord lock` or `coord elect`, as signals see it."""
+    """One run of a command that holds something, as signals see it."""
 
     def __init__(self) -> None:
         self._child: asyncio.subprocess.Process | None = None
@@ -53,13 +54,25 @@ class Stage:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
+    @property
+    def stopped_by(self) -> signal.Signals | None:
+        """The signal that came last, if any did: whoever goes on to other work stops."""
+        return self._stopped_by
+
     async def command(
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
         ended: Callable[[], Coroutine[Any, Any, None]],
+        given: bytes | None = None,
     ) -> int | None:
         """Run a command until it ends, or until what it runs under has ended.
+
+        Args:
+            command: the program and its arguments.
+            environment: variables set for it beside our own.
+            ended: waits for the end of what it runs under.
+            given: what it reads from its stdin; None: our own stdin.
 
         Returns:
             Its exit code, as a shell gives it; None when `ended` returned first.
@@ -67,6 +80,7 @@ class Stage:
         try:
             child = await asyncio.create_subprocess_exec(
                 *command,
+                stdin=None if given is None else PIPE,
                 env={**os.environ, **environment},
                 preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
             )
@@ -75,7 +89,7 @@ class Stage:
         except OSError as error:
             return _complain(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
         self._child = child
-        finished = asyncio.ensure_future(child.wait())
+        finished = asyncio.ensure_future(_fed(child, given))
         over = asyncio.ensure_future(ended())
         try:
             await asyncio.wait((finished, over), return_when=asyncio.FIRST_COMPLETED)
@@ -89,8 +103,8 @@ class Stage:
             self._child = None
 
     def _on_signal(self, number: signal.Signals) -> None:
+        self._stopped_by = number
         if self._child is None:
-            self._stopped_by = number
             assert self._work is not None
             self._work.cancel()
         elif number is signal.SIGTERM:
@@ -108,6 +122,13 @@ def say(*lines: bytes) -> None:
     """Write lines to stdout at once, bytes as they are stored."""
     sys.stdout.buffer.write(b"".join(line + b"\n" for line in lines))
     sys.stdout.buffer.flush()
+
+
+async def _fed(child: asyncio.subprocess.Process, given: bytes | None) -> int:
+    """Write `given` to a child's stdin, whether it reads that or not, and await its end."""
+    if given is not None:
+        await child.communicate(given)
+    return await child.wait()
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -19,9 +19,12 @@ from recipes.commands.connection import AioConnector
 class FollowedClient(LocalClient):
     """Once a watch is made, does what the test says, and then has the process told to end."""
 
-    def __init__(self, cluster: LocalCluster, steps: list[Callable[[], object]]) -> None:
+    def __init__(
+        self, cluster: LocalCluster, steps: list[Callable[[], object]], is_ended: bool
+    ) -> None:
         super().__init__(cluster)
         self._steps = steps
+        self._is_ended = is_ended
 
     def watch(self, key: Text, **options: Any) -> LocalWatch:
         asyncio.get_running_loop().call_soon(self._step)
@@ -30,8 +33,10 @@ class FollowedClient(LocalClient):
     def _step(self) -> None:
         if self._steps:
             self._steps.pop(0)()
-        else:
+        elif self._is_ended:
             os.kill(os.getpid(), signal.SIGTERM)
+            return
+        else:
             return
         # Between two steps everybody who waits has a few turns to see the first.
         asyncio.get_running_loop().call_later(0.01, self._step)
@@ -43,15 +48,19 @@ class RecipeCommands:
     def __init__(self) -> None:
         self.cluster = LocalCluster()
         self.steps: list[Callable[[], object]] = []
+        self.is_ended = True
+        """Whether a command that watches is told to end once the steps are done."""
+        self.given = b""
+        """What commands read from stdin."""
 
     def __call__(self, *args: str) -> Result:
         connector = AioConnector(lambda endpoints, timeout_ms: contextlib.nullcontext(self.client))
-        return CliRunner().invoke(main, list(args), obj=connector, prog_name="coord")
+        return CliRunner().invoke(main, list(args), self.given, obj=connector, prog_name="coord")
 
     @property
     def client(self) -> FollowedClient:
         """Return one more client."""
-        return FollowedClient(self.cluster, self.steps)
+        return FollowedClient(self.cluster, self.steps, self.is_ended)
 
 
 @pytest.fixture
