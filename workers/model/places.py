@@ -16,6 +16,7 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     cancel/ID                  a running job shall be stopped
     unique/HASH/ID             the job that stands for this unique key
     limit/NAME/rule            how many at once, how many per time
+    limit/NAME/bucket          what is left of the rate, as the steward last counted
     limit/NAME/waiting/ID      parked behind the limit, in this order
     limit/NAME/admitted/ID     counted against it: ready, held
     group/GROUP/open/ID        a job of a group that has not ended
@@ -137,6 +138,14 @@ class Places:
     def limits(self) -> bytes:
         """The prefix of all limits."""
         return self.space + b"limit/"
+
+    def rule(self, limit: str) -> bytes:
+        """Return the key of a limit's rule."""
+        return self.limit(limit) + b"rule"
+
+    def bucket(self, limit: str) -> bytes:
+        """Return the key of what is left of a limit's rate."""
+        return self.limit(limit) + b"bucket"
 
     def waiting(self, limit: str) -> bytes:
         """Return the prefix of jobs parked behind a limit."""

@@ -25,6 +25,7 @@ class Step(Enum):
 
     FALL_DUE = "fall due"  #: its time has come
     ADMIT = "admit"  #: its limits let it pass
+    PARK = "park"  #: its queue came under a limit
     CLAIM = "claim"  #: a worker takes it
     COMPLETE = "complete"  #: its holder records the result
     RETRY = "retry"  #: its holder records a failed attempt and when to try again
@@ -42,6 +43,7 @@ ENDED = frozenset({State.DONE, State.DEAD, State.CANCELLED, State.EXPIRED})
 STEPS: dict[tuple[State, Step], tuple[State, ...]] = {
     (State.LATER, Step.FALL_DUE): (State.READY, State.PARKED),
     (State.PARKED, Step.ADMIT): (State.READY,),
+    (State.READY, Step.PARK): (State.PARKED,),
     (State.READY, Step.CLAIM): (State.HELD,),
     (State.HELD, Step.COMPLETE): (State.DONE,),
     (State.HELD, Step.RETRY): (State.LATER,),

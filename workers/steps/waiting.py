@@ -71,6 +71,24 @@ def admit(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:
     return Move((ops.modified(kv.key, "==", kv.mod_revision),), tuple(steps))
 
 
+def park(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:
+    """Return the step of a ready job (its key `kv`) whose queue came under a limit.
+
+    Whatever limits had let it pass have to do so again: it is counted only once it runs. Attempts
+    lost with workers are counted by the job from now on; the store counts a key's own.
+    """
+    name = str(job_id).encode()
+    counted = msgspec.structs.replace(job, tries=job.tries + kv.claims)
+    return Move(
+        (ops.modified(kv.key, "==", kv.mod_revision), ops.exists(places.queue(job_id.queue).limit)),
+        (
+            ops.delete(kv.key),
+            *(ops.delete(places.admitted(limit) + name) for limit in job.limits),
+            *into_line(places, job_id, counted, queue_limited=True),
+        ),
+    )
+
+
 def replay(places: Places, job_id: JobId, kv: KeyValue, job: Job, *, queue_limited: bool) -> Move:
     """Return the step that puts a dead job back, its attempts counted from 0.
 

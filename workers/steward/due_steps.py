@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from coord.client import ops
-from coord.errors import CoordError, ErrorCode, Misuse
+from coord.errors import Misuse
 from coord.model import KeyValue
-from coord.requests import Range, RangeReply
 from workers.model.ending import Ending
 from workers.model.job import Job, decode_job
 from workers.model.states import State
@@ -17,6 +15,7 @@ from workers.steps.due import Due, DueKind, drop_due, forget_unique
 from workers.steps.move import Move
 from workers.steps.waiting import fall_due
 from workers.steward.chore import Term
+from workers.steward.reading import read_keys
 from workers.timer import Timer
 
 ENTRIES_MAX = 256  # looked at in one read
@@ -41,51 +40,33 @@ class DueSteps:
 
     async def _of_some(self, entries: Sequence[Due]) -> list[Move]:
         queues = sorted({due.job.queue for due in entries})
-        reads = [ops.get(self._term.places.queue(queue).limit) for queue in queues]
+        keys = [self._term.places.queue(queue).limit for queue in queues]
         wheres = [self._where(due) for due in entries]
-        reads += [get for where in wheres for get in where]
-        try:
-            found = await self._read(reads)
-        except CoordError as error:
-            if error.code is not ErrorCode.REPLY_TOO_LARGE or len(entries) == 1:
-                raise
-            half = len(entries) // 2
-            return [
-                *await self._of_some(entries[:half]),
-                *await self._of_some(entries[half:]),
-            ]
-        limited = {queue for queue, kv in zip(queues, found, strict=False) if kv is not None}
-        rest = iter(found[len(queues) :])
+        keys += [key for where in wheres for key in where]
+        found = iter(await read_keys(self._term.client, keys))
+        limited = {queue for queue in queues if next(found) is not None}
         moves = []
         for due, where in zip(entries, wheres, strict=True):
-            standing = [kv for kv in (next(rest) for _ in where) if kv is not None]
-            moves.append(await self._step(due, standing, limited=due.job.queue in limited))
+            standing = [kv for kv in (next(found) for _ in where) if kv is not None]
+            kv = standing[-1] if standing else None
+            moves.append(await self._step(due, kv, limited=due.job.queue in limited))
         return moves
 
-    def _where(self, due: Due) -> list[Range]:
-        """Return reads of the places the entry's job may wait in."""
+    def _where(self, due: Due) -> list[bytes]:
+        """Return the places the entry's job may wait in."""
         at, item = self._term.places.queue(due.job.queue), due.job.item.encode()
         if due.kind is DueKind.RUN:
-            return [ops.get(at.later + item)]
+            return [at.later + item]
         if due.kind is DueKind.EXPIRE:
-            return [ops.get(place + item) for place in (at.ready, at.parked, at.later)]
+            return [place + item for place in (at.ready, at.parked, at.later)]
         return []
 
-    async def _read(self, reads: list[Range]) -> list[KeyValue | None]:
-        reply = await self._term.client.txn(success=reads)
-        found = []
-        for answer in reply.replies:
-            assert isinstance(answer, RangeReply)
-            found.append(answer.kvs[0] if answer.kvs else None)
-        return found
-
-    async def _step(self, due: Due, standing: list[KeyValue], *, limited: bool) -> Move:
+    async def _step(self, due: Due, kv: KeyValue | None, *, limited: bool) -> Move:
         places = self._term.places
         if due.kind is DueKind.FORGET_UNIQUE:
             return forget_unique(places, due)
-        if not standing:
+        if kv is None:
             return drop_due(places, due)
-        (kv,) = standing
         job = decode_job(kv.value)
         if job is None:
             log.error("a job cannot be read and stays where it is", job=str(due.job), key=kv.key)
