@@ -4,38 +4,18 @@ import asyncio
 import os
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from coord.testing.local import LocalCluster, in_loop
-from recipes.progress import Board
-from workers.model.ending import Ending
 from workers.model.job import Backoff, Job
 from workers.model.states import State
 from workers.store.jobs import JobStore
 from workers.testing.at_work import working
+from workers.testing.endings import ended, result, shows
 
 pytestmark = pytest.mark.integration
 
 SOON = Backoff(base_ms=1, factor=1.0, jitter=0.0)
-
-
-async def ended(store: JobStore, job: Job, queue: str = "default") -> Ending:
-    """Enqueue a job and wait for its ending."""
-    job_id = await store.enqueue(queue, job)
-    async with asyncio.timeout(20):
-        return await store.wait(job_id)
-
-
-async def shows(store: JobStore, message: str) -> None:
-    """Wait until some job says so by its progress."""
-    async with Board(store.client, store.places.progress) as board:
-        while not any(task.message == message for task in board.tasks.values()):
-            await board.change()
-
-
-def result(ending: Ending) -> object:
-    return msgspec.json.decode(ending.result)
 
 
 @in_loop
