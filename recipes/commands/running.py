@@ -31,6 +31,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._child: asyncio.subprocess.Process | None = None
+        self._starting = False
         self._stopped_by: signal.Signals | None = None
         self._work: asyncio.Task[int] | None = None
 
@@ -77,6 +78,7 @@ class Stage:
         Returns:
             Its exit code, as a shell gives it; None when `ended` returned first.
         """
+        self._starting = True
         try:
             child = await asyncio.create_subprocess_exec(
                 *command,
@@ -88,6 +90,11 @@ class Stage:
             return _complain(f"{command[0]}: command not found", NOT_FOUND)
         except OSError as error:
             return _complain(f"{command[0]}: {error.strerror}", NOT_EXECUTABLE)
+        finally:
+            self._starting = False
+        if self._stopped_by is signal.SIGTERM:
+            with suppress(ProcessLookupError):
+                child.terminate()
         self._child = child
         finished = asyncio.ensure_future(_fed(child, given))
         over = asyncio.ensure_future(ended())
@@ -104,6 +111,8 @@ class Stage:
 
     def _on_signal(self, number: signal.Signals) -> None:
         self._stopped_by = number
+        if self._starting:
+            return  # it is told as soon as it stands
         if self._child is None:
             assert self._work is not None
             self._work.cancel()
