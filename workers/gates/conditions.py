@@ -181,6 +181,14 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
         yield condition
 
 
+def signal_names_of(condition: Condition | None) -> list[str]:
+    """Return the signals a condition waits for, each once; none for no condition."""
+    if condition is None:
+        return []
+    found = [leaf.name for leaf in leaves(condition) if isinstance(leaf, Signal)]
+    return list(dict.fromkeys(found))
+
+
 def next_time(condition: Condition, now_unix_ms: int) -> int | None:
     """Return the soonest time after now at which a clock alone may change the answer."""
     times = [leaf.at_unix_ms for leaf in leaves(condition) if isinstance(leaf, Time)]

@@ -217,7 +217,7 @@ def _run_stage(stage: Stage, at: StageRun, run: Run, facts: Facts) -> StageRun:
             at,
             state=StageState.OPEN,
             opened_unix_ms=facts.now_unix_ms,
-            opened_by=found.evidence(),
+            opened_by=found.evidence() if found.parts else (),
         )
     if at.reviving:
         return at if tally.failed else msgspec.structs.replace(at, reviving=False)

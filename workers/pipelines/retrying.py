@@ -67,7 +67,7 @@ def _again(at: StageRun, is_asked_for: bool, now_unix_ms: int) -> StageRun:
     if at.state is StageState.DONE and not is_asked_for:
         return at
     if not at.opened_unix_ms:
-        return StageRun(since_unix_ms=now_unix_ms)
+        return StageRun(since_unix_ms=now_unix_ms, listed=at.listed)
     return msgspec.structs.replace(
         at, state=StageState.OPEN, reviving=True, rounds=0, cause="", since_unix_ms=now_unix_ms
     )

@@ -44,6 +44,7 @@ class StageRun(msgspec.Struct, frozen=True, omit_defaults=True):
         state: where it is.
         since_unix_ms: since when.
         cursor: see Cursor.
+        listed: jobs known when the pipeline was started.
         released: jobs enqueued so far, those that other jobs added to a running stage aside.
         reviving: what did not end well is being put back.
         rounds: how often that was done by its own policy.
@@ -55,6 +56,7 @@ class StageRun(msgspec.Struct, frozen=True, omit_defaults=True):
     state: StageState = StageState.WAITING
     since_unix_ms: int = 0
     cursor: Cursor = Cursor()
+    listed: int = 0
     released: int = 0
     reviving: bool = False
     rounds: int = 0

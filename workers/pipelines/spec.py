@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from workers.gates.conditions import Condition, Ended, Signal, Size, leaves
+from workers.gates.conditions import Condition, Ended, Size, leaves, signal_names_of
 from workers.model.ids import PRIORITY_DEFAULT
 from workers.model.job import DAY_MS, Backoff, Job
 
@@ -152,9 +152,8 @@ class Pipeline(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_f
         """Return the stage of a name that is there."""
         return next(stage for stage in self.stages if stage.name == name)
 
-
-def signal_names(pipeline: Pipeline) -> list[str]:
-    """Return the signals its gates wait for, each once."""
-    gates = [stage.gate for stage in pipeline.stages if stage.gate is not None]
-    found = [leaf.name for gate in gates for leaf in leaves(gate) if isinstance(leaf, Signal)]
-    return list(dict.fromkeys(found))
+    @property
+    def signal_names(self) -> list[str]:
+        """The signals its gates wait for, each once."""
+        found = (name for stage in self.stages for name in signal_names_of(stage.gate))
+        return list(dict.fromkeys(found))

@@ -38,7 +38,7 @@ async def start(site: Site, pipeline: Pipeline, once: str = "") -> str:
     now_unix_ms = site.timer.now_unix_ms()
     run = Run(
         name=pipeline.name,
-        stages={stage.name: StageRun(since_unix_ms=now_unix_ms) for stage in pipeline.stages},
+        stages={stage.name: _waiting(stage, now_unix_ms) for stage in pipeline.stages},
         started_unix_ms=now_unix_ms,
         once=once,
         keep_ms=pipeline.keep_ms,
@@ -48,6 +48,11 @@ async def start(site: Site, pipeline: Pipeline, once: str = "") -> str:
         return await _start_small(site, places, encoded, run)
     async with site.client.session(ttl_ms=DRAFT_TTL_MS) as session:
         return await _start_large(site, places, pipeline, run, session)
+
+
+def _waiting(stage: Stage, now_unix_ms: int) -> StageRun:
+    listed = 1 if stage.collect is not None else len(stage.jobs)
+    return StageRun(since_unix_ms=now_unix_ms, listed=listed)
 
 
 async def _start_small(site: Site, places: PipelinePlaces, spec: bytes, run: Run) -> str:

@@ -16,10 +16,11 @@ from recipes.port import next_batch, only
 from workers.gates.given import Given, encode_given
 from workers.model.names import check_name
 from workers.model.places import Places
+from workers.pipelines import explaining, starting
 from workers.pipelines import results as reading
-from workers.pipelines import starting
 from workers.pipelines.codec import decode_pipeline
 from workers.pipelines.errors import PipelineEnded, PipelineRuns, UnknownPipeline
+from workers.pipelines.explaining import PipelineExplanation
 from workers.pipelines.forgetting import removal
 from workers.pipelines.places import PipelinePlaces
 from workers.pipelines.retrying import taken_up
@@ -132,6 +133,15 @@ class PipelineStore:
             except Refused as error:
                 if error.code is not ErrorCode.COMPACTED:
                     raise
+
+    async def explain(self, pipeline: str) -> PipelineExplanation:
+        """Say how far each stage is and what it waits for; see `job_explaining` for one job.
+
+        Raises:
+            UnknownPipeline: there is none, or it has been forgotten.
+        """
+        run = await self.status(pipeline)
+        return await explaining.explain(self.site, pipeline, await self.spec(pipeline), run)
 
     async def cancel(self, pipeline: str, reason: str = "") -> None:
         """Ask for a pipeline's end: what waits is cancelled, what runs is asked to end.

@@ -7,7 +7,6 @@ from attrs import define, field
 from coord.model import Event, EventKind, KeyValue
 from workers.model.ending import decode_ending
 from workers.model.states import State
-from workers.pipelines.places import PipelinePlaces
 
 
 @define
@@ -34,44 +33,27 @@ EMPTY = Tally()
 
 
 class Tallies:
-    """The tallies of one pipeline's stages, true at `revision`; 0 until they are read."""
+    """The tallies of the groups under a prefix, by what follows it: "STAGE" of "STAGE/open/ID"."""
 
-    def __init__(self, places: PipelinePlaces, pipeline: str) -> None:
-        self._prefix = places.groups(pipeline)
-        self._stages: dict[str, Tally] = {}
-        self._early: list[Event] = []
-        self.revision = 0
+    def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self._tallies: dict[str, Tally] = {}
 
-    def of(self, stage: str) -> Tally:
-        """Return a stage's tally, to look at."""
-        return self._stages.get(stage, EMPTY)
+    def of(self, name: str) -> Tally:
+        """Return a group's tally, to look at."""
+        return self._tallies.get(name, EMPTY)
 
-    def read(self, found: Iterable[KeyValue], revision: int) -> None:
-        """Take what the store held under the pipeline's groups at a revision."""
-        for kv in found:
-            self._put(kv)
-        self.revision = revision
-        early, self._early = self._early, []
-        for event in early:
-            self.apply(event)
-
-    def apply(self, event: Event) -> None:
-        """Take one change, in the order of revisions; those known already are passed over."""
-        if not self.revision:
-            self._early.append(event)
-            return
-        at = event.kv.mod_revision
-        if at < self.revision:
-            return
-        self.revision = at
+    def take(self, event: Event) -> None:
+        """Take one change in."""
         if event.kind is EventKind.PUT:
-            self._put(event.kv)
+            self.put(event.kv)
         else:
             self._delete(event.kv.key)
 
-    def _put(self, kv: KeyValue) -> None:
-        stage, kind, job = self._parse(kv.key)
-        tally = self._stages.setdefault(stage, Tally())
+    def put(self, kv: KeyValue) -> None:
+        """Take one key in."""
+        name, kind, job = self._parse(kv.key)
+        tally = self._tallies.setdefault(name, Tally())
         if kind == "open":
             tally.open.add(job)
         elif kind == "ended":
@@ -84,8 +66,8 @@ class Tallies:
                 tally.failed.add(job)
 
     def _delete(self, key: bytes) -> None:
-        stage, kind, job = self._parse(key)
-        tally = self._stages.setdefault(stage, Tally())
+        name, kind, job = self._parse(key)
+        tally = self._tallies.setdefault(name, Tally())
         if kind == "open":
             tally.open.discard(job)
         elif kind == "ended":
@@ -93,6 +75,35 @@ class Tallies:
             tally.failed.discard(job)
 
     def _parse(self, key: bytes) -> tuple[str, str, str]:
-        stage, _, rest = key.removeprefix(self._prefix).decode().partition("/")
+        name, _, rest = key.removeprefix(self._prefix).decode(errors="replace").partition("/")
         kind, _, job = rest.partition("/")
-        return stage, kind, job
+        return name, kind, job
+
+
+class FollowedTallies(Tallies):
+    """Tallies of one pipeline that are read while they are being watched, so that nothing is lost.
+
+    True at `revision`; 0 until they are read.
+    """
+
+    def __init__(self, prefix: bytes) -> None:
+        super().__init__(prefix)
+        self._early: list[Event] = []
+        self.revision = 0
+
+    def read(self, found: Iterable[KeyValue], revision: int) -> None:
+        """Take what the store held under the prefix at a revision."""
+        for kv in found:
+            self.put(kv)
+        self.revision = revision
+        early, self._early = self._early, []
+        for event in early:
+            self.take(event)
+
+    def take(self, event: Event) -> None:
+        """Take one change in, in the order of revisions; those known already are passed over."""
+        if not self.revision:
+            self._early.append(event)
+        elif event.kv.mod_revision >= self.revision:
+            self.revision = event.kv.mod_revision
+            super().take(event)

@@ -16,8 +16,8 @@ from workers.gates.given import Given, decode_given
 from workers.pipelines.codec import decode_pipeline
 from workers.pipelines.places import PipelinePlaces
 from workers.pipelines.plan import Facts
-from workers.pipelines.spec import Pipeline, signal_names
-from workers.pipelines.tally import Tallies
+from workers.pipelines.spec import Pipeline
+from workers.pipelines.tally import FollowedTallies, Tallies
 
 ID_CHARS = 20
 
@@ -36,7 +36,7 @@ class View:
         self._client = client
         self._places = places
         self._runs = runs
-        self._tallies: dict[str, Tallies] = {}
+        self._tallies: dict[str, FollowedTallies] = {}
         self._specs: dict[str, Pipeline] = {}
         self._changed: set[str] = {self._id_of(key) for key in runs.keys}
         self.news = asyncio.Event()
@@ -68,13 +68,13 @@ class View:
                 return None
         return self._specs[pipeline]
 
-    async def tallies(self, pipeline: str) -> Tallies:
+    async def tallies(self, pipeline: str) -> FollowedTallies:
         """Return the counts of a pipeline's jobs; read the first time they are asked for."""
         tallies = self._tallies.get(pipeline)
         if tallies is None:
-            # Known to the watch before it is read, so that no change falls in between.
-            tallies = self._tallies[pipeline] = Tallies(self._places, pipeline)
             groups = self._places.groups(pipeline)
+            # Known to the watch before it is read, so that no change falls in between.
+            tallies = self._tallies[pipeline] = FollowedTallies(groups)
             found, revision = await read_all(self._client, groups, prefix=True)
             tallies.read(found.values(), revision)
         return tallies
@@ -112,13 +112,13 @@ class View:
                     pipeline = event.kv.key[len(prefix) :][:ID_CHARS].decode(errors="replace")
                     tallies = self._tallies.get(pipeline)
                     if tallies is not None:
-                        tallies.apply(event)
+                        tallies.take(event)
                         self._changed.add(pipeline)
                         self.news.set()
 
     def _signals(self, pipeline: str, spec: Pipeline) -> dict[str, Given]:
         given = {}
-        for name in signal_names(spec):
+        for name in spec.signal_names:
             kv = self._runs.keys.get(self._places.signal(pipeline, name))
             if kv is not None:
                 given[name] = decode_given(kv.value)
