@@ -25,6 +25,7 @@ from workers.schedules.checks import check_schedule, decode_schedule
 from workers.schedules.codec import decode
 from workers.schedules.due import dues
 from workers.schedules.editing import Desk, Signed, there
+from workers.schedules.errors import UnknownSchedule
 from workers.schedules.history import Version, read_history
 from workers.schedules.places import SchedulePlaces
 from workers.schedules.plan import wake_unix_ms
@@ -66,6 +67,21 @@ class ScheduleStore:
         self, client: KeyStore, places: Places | None = None, timer: Timer | None = None
     ) -> None:
         self._desk = Desk(client, SchedulePlaces(places or Places()), timer or WallTimer())
+
+    @property
+    def client(self) -> KeyStore:
+        """Whom it asks."""
+        return self._desk.client
+
+    @property
+    def places(self) -> SchedulePlaces:
+        """Where everything stands."""
+        return self._desk.places
+
+    @property
+    def timer(self) -> Timer:
+        """The clock edits are stamped by."""
+        return self._desk.timer
 
     async def set(
         self, schedule: Schedule, *, by: str = "", why: str = "", revision: int | None = None
@@ -203,6 +219,17 @@ class ScheduleStore:
             Misuse: the span is empty, too large, or not all past.
         """
         return await asking.backfill(self._desk, name, after_unix_ms, until_unix_ms, by)
+
+    async def find(self, name: str) -> Listed:
+        """Return a schedule.
+
+        Raises:
+            UnknownSchedule: there is none of this name.
+        """
+        listed = await self.get(name)
+        if listed is None:
+            raise UnknownSchedule(name)
+        return listed
 
     async def get(self, name: str) -> Listed | None:
         """Return a schedule; None where there is none of this name."""

@@ -93,7 +93,8 @@ def parse_time(text: str, zone: str = "UTC") -> int:
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:
-            return first_shown(find_zone(zone), at.replace(microsecond=0)) * 1000
+            whole, ms = at.replace(microsecond=0), at.microsecond // 1000
+            return first_shown(find_zone(zone), whole) * 1000 + ms
         return round(at.timestamp() * 1000)
     except (ValueError, OverflowError):
         detail = f"time {text!r}: wanted like 2026-11-22T03:00 or 2026-11-22T03:00:00+01:00"

@@ -1,7 +1,11 @@
 """Schedules in a local store, with stewards to start, kill and replace, and time by hand."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
+
+from attrs import evolve
 
 from coord.testing.local import LocalClient, LocalCluster, settle
 from recipes.errors import NotLeader
@@ -17,8 +21,10 @@ from workers.schedules.zones import parse_time
 from workers.steps.held import end_held
 from workers.steward.chore import Term
 from workers.store.jobs import JobStore
+from workers.testing.faulty_client import FaultyClient
 from workers.testing.hand_timer import HandTimer
 from workers.testing.office import new_term
+from workers.timer import Timer
 
 PLACES = Places()
 START_UNIX_MS = parse_time("2026-11-22T10:00:30")
@@ -37,12 +43,15 @@ class ScheduleWorld:
         self._stewards: dict[asyncio.Task[None], None] = {}
 
     async def steward(
-        self, client: LocalClient | None = None, term: Term | None = None
+        self,
+        client: LocalClient | None = None,
+        term: Term | None = None,
+        timer: Timer | None = None,
     ) -> asyncio.Task[None]:
         """Put a steward to work, in a term of its own unless one is given; the others are stale."""
-        client = client or self.cluster.client()
-        term = term or await new_term(client, PLACES)
-        chore = ScheduleChore(self.timer)
+        term = term or await new_term(self.client, PLACES)
+        term = evolve(term, client=client or self.cluster.client())
+        chore = ScheduleChore(timer or self.timer)
         task = asyncio.create_task(chore.run(term))
         self._stewards[task] = None
         await settle()
@@ -54,6 +63,16 @@ class ScheduleWorld:
         steward.cancel()
         with suppress(asyncio.CancelledError, NotLeader):
             await steward
+
+    def forget(self, steward: asyncio.Task[None]) -> None:
+        """Take a steward that ended, as it should, off the list."""
+        assert steward.done()
+        steward.exception()
+        self._stewards.pop(steward, None)
+
+    def faulty_client(self) -> FaultyClient:
+        """Return a client whose writes can be held up or lost."""
+        return FaultyClient(self.cluster)
 
     async def close(self) -> None:
         """End every steward; what one of them raised is raised here."""
@@ -115,3 +134,23 @@ def due_of(job: Job) -> str:
     """Return the due time a job was enqueued for."""
     (due,) = (tag.removeprefix("due:") for tag in job.tags if tag.startswith("due:"))
     return due
+
+
+def in_world(
+    test: Callable[[ScheduleWorld], Coroutine[Any, Any, None]],
+) -> Callable[[], None]:
+    """Let a test be a coroutine function that takes a world of its own."""
+
+    def run() -> None:
+        asyncio.run(_within(test))
+
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    return run
+
+
+async def _within(test: Callable[[ScheduleWorld], Coroutine[Any, Any, None]]) -> None:
+    world = ScheduleWorld()
+    try:
+        await test(world)
+    finally:
+        await world.close()
