@@ -1,4 +1,4 @@
-"""`coord queue put`, `take`, `list`: items of a queue, for people and scripts."""
+"""`coord queue put`, `take`, `items`: items of a queue, for people and scripts."""
 
 import asyncio
 import functools
@@ -157,7 +157,7 @@ def take(
     return asyncio.run(stage.run(work()))
 
 
-@click.command(name="list")
+@click.command(name="items")
 @click.argument("name", required=False)
 @click.option(
     "--place", "places", type=click.Choice(PLACES), multiple=True,
@@ -170,7 +170,7 @@ def take(
 @prefixed
 @write_out()
 @with_aio_client
-async def list_(
+async def items(
     client: SessionStore,
     form: Format,
     name: str | None,
@@ -184,8 +184,8 @@ async def list_(
 
     \b
     Example:
-        coord queue list
-        coord queue list mail --place dead
+        coord queue items
+        coord queue items mail --place dead
     """
     if name is None:
         await _print_counts(client, prefix, form)

@@ -1,4 +1,7 @@
-"""`coord queue`: queues of jobs as a whole: what they hold, holding them shut, clearing them."""
+"""`coord queue`: queues of jobs as a whole: what they hold, holding them shut, clearing them.
+
+The group also holds the commands for queues of plain items, which know nothing of jobs.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 import click
 
 from coord.cli.output import Format, print_json, print_table, write_out
+from recipes.commands.queue_items import items, put, take
 from workers.commands.confirming import YES, confirm
 from workers.commands.job_store import JOB_ID, with_job_store
 from workers.commands.job_text import job_json, when
@@ -26,11 +30,18 @@ _PURGED = [state.value for state in State if state is not State.HELD]
 def queue() -> None:
     """Look at queues of jobs, pause and resume them, clear them, put dead jobs back.
 
+    With put, take and items: queues of plain items, which a shell can work through.
+
     \b
     Example:
         coord queue list --watch
         coord queue pause mail --reason "provider is down"
+        coord queue put letters 'to: ann'
     """
+
+
+for _command in (put, take, items):
+    queue.add_command(_command)
 
 
 @queue.command(name="list")

@@ -123,7 +123,7 @@ def test_an_item_is_buried_after_its_last_attempt(coord_command: Any) -> None:
     assert "given back after attempt 1" in result.stderr
     assert "buried after attempt 2" in result.stderr
     assert (
-        coord_command("queue", "list", "mail", "--place", "dead").stdout == f"dead {item} - one\n"
+        coord_command("queue", "items", "mail", "--place", "dead").stdout == f"dead {item} - one\n"
     )
 
 
@@ -202,13 +202,13 @@ def test_items_are_listed_where_they_are(coord_command: Any) -> None:
     cluster = coord_command.cluster
     cluster.write(ops.put(f"queues/mail/held/w7/{first}", "one"))
     cluster.write(ops.delete(f"queues/mail/ready/{first}"))
-    listed = coord_command("queue", "list", "mail").stdout
+    listed = coord_command("queue", "items", "mail").stdout
     assert listed == f"ready {second} - two\nheld {first} w7 one\n"
-    as_json = json.loads(coord_command("queue", "list", "mail", "-w", "json").stdout)
+    as_json = json.loads(coord_command("queue", "items", "mail", "-w", "json").stdout)
     assert as_json[1] == {
         "place": "held", "id": first, "by": "w7", "attempts": 0, "body": "b25l",
     }  # fmt: skip
-    assert "w7" in coord_command("queue", "list", "mail", "-w", "table").stdout
+    assert "w7" in coord_command("queue", "items", "mail", "-w", "table").stdout
 
 
 def test_queues_are_found_and_counted(coord_command: Any) -> None:
@@ -216,14 +216,14 @@ def test_queues_are_found_and_counted(coord_command: Any) -> None:
     _put(coord_command, "x", name="mail-out")
     _put(coord_command, "y", name="a")
     coord_command("queue", "take", "mail")
-    assert coord_command("queue", "list").stdout == (
+    assert coord_command("queue", "items").stdout == (
         "a ready 1 held 0 done 0 dead 0\n"
         "mail ready 1 held 0 done 1 dead 0\n"
         "mail-out ready 1 held 0 done 0 dead 0\n"
     )
-    as_json = json.loads(coord_command("queue", "list", "-w", "json").stdout)
+    as_json = json.loads(coord_command("queue", "items", "-w", "json").stdout)
     assert as_json["mail"] == {"ready": 1, "held": 0, "done": 1, "dead": 0}
-    assert coord_command("queue", "list", "--prefix", "other/").stdout == ""
+    assert coord_command("queue", "items", "--prefix", "other/").stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -237,9 +237,9 @@ def test_queues_are_found_and_counted(coord_command: Any) -> None:
         (["take", "a", "--try", "--wait", "1"], "exclude each other"),
         (["take", "a", "--count", "-1"], "not in the range"),
         (["take", "a", "true"], "unexpected extra argument"),
-        (["list", "a", "--place", "limbo"], "limbo"),
-        (["list", "a/b"], "without a slash"),
-        (["list", "a", "--limit", "0"], "not in the range"),
+        (["items", "a", "--place", "limbo"], "limbo"),
+        (["items", "a/b"], "without a slash"),
+        (["items", "a", "--limit", "0"], "not in the range"),
     ],
 )
 def test_a_command_line_that_cannot_work_is_misuse_told_in_one_line(
