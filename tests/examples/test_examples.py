@@ -65,6 +65,35 @@ n2 came doomed
 n2 vanished doomed
 left: ()
 """,
+    "09_lock.py": """\
+trying, bob gets it: False
+bob waited for a while, and left the line
+ann came first; her token is greater: True
+the dead one may write: False
+ann may write: True
+ann let go once, bob holds it: False
+ann let go twice, bob holds it: True
+what bob holds, ann cannot let go
+left in line: 0
+""",
+    "11_progress.py": """\
+parse: 100 of 200 by w1 file 100
+upload: 5 of 50 by w2
+all together: 105 of 250, 2 tasks
+parse: 200 of 200 by w1
+""",
+    "12_log_collector.py": """\
+alone, c1 holds all 4
+c2 has come: 2 each; 2 never stopped
+two machines have come: 3 each
+c1 has gone: c2 holds all 6
+""",
+    "13_search_index.py": """\
+s1 builds
+the next in line builds
+1 is lost; 2 have 1 index
+who comes later has the same: True
+""",
 }
 
 
@@ -89,4 +118,4 @@ def test_every_example_is_run() -> None:
 
 def test_every_example_fits_on_a_page() -> None:
     for path in EXAMPLES.glob("*.py"):
-        assert len(path.read_text().splitlines()) <= 60, path.name
+        assert len(path.read_text().splitlines()) <= 80, path.name
