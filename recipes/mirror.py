@@ -17,7 +17,7 @@ from typing import Self
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import CoordError, ErrorCode
+from coord.errors import CoordError, ErrorCode, Refused
 from coord.model import Cause, Event, EventKind, KeyValue
 from recipes.port import Following, KeyStore, next_batch
 
@@ -85,15 +85,23 @@ class Mirror:
         return batch.events
 
     async def _read_anew(self) -> tuple[Event, ...]:
+        while True:
+            try:
+                return await self._read_and_watch()
+            except Refused as error:
+                # Compaction was faster than the watch from what was read: what is there now?
+                if error.code is not ErrorCode.COMPACTED:
+                    raise
+
+    async def _read_and_watch(self) -> tuple[Event, ...]:
         self._watch = None
         await self._watching.aclose()
         found, revision = await read_all(self._client, self._key, prefix=self._prefix)
-        events = _difference(self._keys, found, revision)
-        self._keys = found
-        self.revision = revision
-        self._watch = await self._watching.enter_async_context(
+        watch = await self._watching.enter_async_context(
             self._client.watch(self._key, prefix=self._prefix, start_revision=revision + 1)
         )
+        events = _difference(self._keys, found, revision)
+        self._keys, self.revision, self._watch = found, revision, watch
         return events
 
     def _apply(self, events: tuple[Event, ...]) -> None:
@@ -115,6 +123,16 @@ async def read_all(
     if not prefix:
         reply = await client.get(key)
         return {kv.key: kv for kv in reply.kvs}, reply.revision
+    while True:
+        try:
+            return await _read_pages(client, key)
+        except Refused as error:
+            # Compaction was faster than the pages: from the beginning, as of a later revision.
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+
+
+async def _read_pages(client: KeyStore, key: bytes) -> tuple[dict[bytes, KeyValue], int]:
     reply = await client.get(key, prefix=True, limit=PAGE_KEYS)
     revision = reply.revision
     found = {kv.key: kv for kv in reply.kvs}

@@ -7,11 +7,11 @@ import pytest
 
 from coord import ops
 from coord.client.ops import Text
-from coord.errors import ErrorCode, Unavailable
+from coord.errors import ErrorCode, HistoryCompacted, Unavailable
 from coord.model import EventKind
-from coord.requests import Compact, RangeReply
+from coord.requests import Compact, PutReply, RangeReply
 from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
-from recipes.mirror import PAGE_KEYS, Mirror
+from recipes.mirror import PAGE_KEYS, Mirror, read_all
 
 
 @in_loop
@@ -104,6 +104,49 @@ async def test_a_mirror_overtaken_by_compaction_reads_anew_and_tells_the_differe
         }
         await client.put("c/after", "1")
         assert len(await mirror.change()) == 1
+
+
+class CompactedAtOnce(LocalClient):
+    """Compaction overtakes the first watch before it stands, and the first read between pages."""
+
+    watches = 0
+    pages = 0
+
+    def watch(self, key: Text, **options: Any) -> LocalWatch:
+        self.watches += 1
+        if self.watches > 1:
+            return super().watch(key, **options)
+        put = self.cluster.write(ops.put("c/late"))
+        assert isinstance(put, PutReply)
+        self.cluster.write(Compact(put.revision))
+        raise HistoryCompacted(put.revision)
+
+    async def get(self, key: Text, **options: Any) -> RangeReply:
+        if options.get("revision"):
+            self.pages += 1
+            if self.pages == 1:
+                raise HistoryCompacted(options["revision"] + 1)
+        return await super().get(key, **options)
+
+
+@in_loop
+async def test_a_mirror_overtaken_before_its_watch_stands_begins_again() -> None:
+    client = CompactedAtOnce(LocalCluster())
+    async with Mirror(client, "c/") as mirror:
+        assert list(mirror.keys) == [b"c/late"]
+        await client.put("c/after")
+        (event,) = await mirror.change()
+        assert event.kv.key == b"c/after"
+
+
+@in_loop
+async def test_a_reading_overtaken_between_two_pages_begins_again() -> None:
+    client = CompactedAtOnce(LocalCluster())
+    for number in range(PAGE_KEYS + 1):
+        await client.put(f"c/{number:05}")
+    found, _ = await read_all(client, b"c/", prefix=True)
+    assert len(found) == PAGE_KEYS + 1
+    assert client.pages == 2
 
 
 class AwayAtRereads(LocalClient):
