@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from workers.gates.chore import GateChore
 from workers.pipelines.chore import PipelineChore
+from workers.schedules.chore import ScheduleChore
 from workers.steward.chore import Chore
 from workers.steward.due import DueChore
 from workers.timer import Timer
@@ -11,4 +12,4 @@ from workers.timer import Timer
 
 def all_chores(timer: Timer) -> Sequence[Chore]:
     """Return every chore there is."""
-    return (DueChore(timer), PipelineChore(timer), GateChore(timer))
+    return (DueChore(timer), PipelineChore(timer), GateChore(timer), ScheduleChore(timer))
