@@ -41,11 +41,18 @@ class NotReplayable(Refused):
 
 
 class JobFailed(CoordError):
-    """The job awaited did not end well; `ending` tells how it ended and why."""
+    """The job awaited did not end well; `ending` tells how it ended and why.
+
+    The message is one line; what the job raised, with its traceback, is added as a note.
+    """
 
     def __init__(self, job_id: JobId, ending: Ending) -> None:
         tried = f" at attempt {ending.attempt}" if ending.attempt else ""
-        super().__init__(f"job {job_id} ended {ending.state.value}{tried}: {ending.cause}")
+        cause = ending.cause.strip()
+        last = cause.rpartition("\n")[2] or "no cause is known"
+        super().__init__(f"job {job_id} ended {ending.state.value}{tried}: {last}")
+        if last != cause:
+            self.add_note(cause)
         self.job_id = job_id
         self.ending = ending
 

@@ -43,8 +43,8 @@ class Sum:
 
     def __init__(self, jobs: Iterable[str]) -> None:
         self._shares = dict.fromkeys(jobs, 0.0)
-        self.running = 0
-        self.ended = 0
+        self._running: set[str] = set()
+        self._ended: set[str] = set()
         self.failed = 0
 
     @property
@@ -53,21 +53,31 @@ class Sum:
         return len(self._shares)
 
     @property
+    def running(self) -> int:
+        """How many say how far they are."""
+        return len(self._running)
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return len(self._ended)
+
+    @property
     def done(self) -> float:
         """How many are done, parts included."""
         return sum(self._shares.values())
 
     def show(self, tasks: Mapping[str, Progress]) -> None:
-        """Take over reports."""
-        self.running = 0
-        for job in self._shares.keys() & tasks.keys():
-            self.running += 1
+        """Take over reports; what is still said of a job that has ended is old."""
+        self._running = (self._shares.keys() & tasks.keys()) - self._ended
+        for job in self._running:
             self._shares[job] = max(self._shares[job], share(tasks[job]))
 
     def end(self, job: str, state: State) -> None:
         """Take over an end."""
         self._shares[job] = 1.0
-        self.ended += 1
+        self._running.discard(job)
+        self._ended.add(job)
         self.failed += state is not State.DONE
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ from workers.errors import (
     UnknownJob,
 )
 from workers.model.ending import Ending
+from workers.model.ids import JobId
 from workers.model.job import Backoff, Job, decode_job
 from workers.model.states import State
 from workers.steps.held import end_held
@@ -148,6 +149,14 @@ async def test_who_waits_for_a_job_that_fails_is_told_how_it_ended() -> None:
     with pytest.raises(JobFailed, match="ended dead at attempt 1: broke") as caught:
         await handle.result()
     assert (caught.value.job_id, caught.value.ending.state) == (handle.id, State.DEAD)
+
+
+def test_what_a_job_raised_is_told_in_one_line_with_its_traceback_as_a_note() -> None:
+    job_id = JobId("mail", "5" + "0" * 20)
+    error = JobFailed(job_id, Ending(State.DEAD, "send", cause="Traceback\nValueError: bad"))
+    assert str(error) == f"job {job_id} ended dead: ValueError: bad"
+    assert error.__notes__ == ["Traceback\nValueError: bad"]
+    assert "no cause" in str(JobFailed(job_id, Ending(State.EXPIRED, "send")))
 
 
 @in_loop

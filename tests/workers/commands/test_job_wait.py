@@ -58,7 +58,7 @@ def test_a_job_that_fails_ends_the_command_with_1_and_says_why(coord_command: An
     coord_command.steps += [ending(coord_command, State.DEAD)]
     waited = coord_command("job", "wait", str(job_id))
     assert (waited.exit_code, waited.stdout) == (1, "")
-    assert f"coord: job {job_id} ended dead at attempt 1" in waited.stderr
+    assert waited.stderr == f"coord: job {job_id} ended dead at attempt 1: ValueError: bad\n"
 
 
 def test_of_several_jobs_each_gets_a_line_and_one_failure_fails_the_command(
@@ -119,8 +119,8 @@ def test_progress_is_told_in_plain_lines_where_stderr_is_no_terminal(coord_comma
     assert waited.exit_code == 0
     assert waited.stderr.splitlines() == [
         f"{one} 3/10 at c",
-        f"{one} done (1 of 2 ended, 0 failed, 1 running)",
-        f"{two} done (2 of 2 ended, 0 failed, 1 running)",
+        f"{one} done (1 of 2 ended, 0 failed, 0 running)",
+        f"{two} done (2 of 2 ended, 0 failed, 0 running)",
     ]
 
 
