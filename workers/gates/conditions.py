@@ -17,6 +17,7 @@ from workers.model.names import check_name
 
 PARTS_MAX = 100  # leaves of one condition
 DEPTH_MAX = 8
+QueuePlace = Literal["ready", "held", "later", "parked", "dead", "done"]
 
 
 class Ended(msgspec.Struct, frozen=True, tag="ended", forbid_unknown_fields=True):
@@ -38,7 +39,7 @@ class QueueSize(msgspec.Struct, frozen=True, tag="queue", forbid_unknown_fields=
 
     queue: str
     at_least: int
-    place: Literal["ready", "held", "later", "parked", "dead", "done"] = "ready"
+    place: QueuePlace = "ready"
 
 
 class JobThere(msgspec.Struct, frozen=True, tag="job", forbid_unknown_fields=True):

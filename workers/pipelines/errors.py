@@ -1,6 +1,6 @@
-"""What pipelines raise beside the client's own errors. Each says that nothing was done."""
+"""What pipelines raise beside the client's own errors. The refusals say that nothing was done."""
 
-from coord.errors import Refused
+from coord.errors import CoordError, Refused
 
 
 class UnknownPipeline(Refused):
@@ -17,3 +17,7 @@ class PipelineRuns(Refused):
 
 class NothingToRetry(Refused):
     """Everything that was asked for has ended well; nothing was changed."""
+
+
+class PipelineFailed(CoordError):
+    """The pipeline awaited did not end well; says how it ended and why."""

@@ -51,22 +51,8 @@ def adding(places: Places, queue: str, priority: int, job: Job) -> Put:
     """Return what adds a job, `joined` before, to a later stage: once that opens it is enqueued."""
     family = stage_of(job.group)
     assert family is not None, "joined gave it a stage"
-    call = Call(
-        name=job.name,
-        args=job.args,
-        queue=queue,
-        priority=priority,
-        tags=job.tags,
-        attempts_max=job.attempts_max,
-        backoff=job.backoff,
-        soft_limit_ms=job.soft_limit_ms,
-        hard_limit_ms=job.hard_limit_ms,
-        result_ttl_ms=job.result_ttl_ms,
-        expires_after_ms=max(0, job.expires_unix_ms - job.created_unix_ms),
-        limits=job.limits,
-    )
     page = PipelinePlaces(places).pages(*family) + b"s"
-    return ops.put(page, encode((call,)), sequence=True)
+    return ops.put(page, encode((Call.of(queue, priority, job),)), sequence=True)
 
 
 def _wrong(detail: str) -> Exception:

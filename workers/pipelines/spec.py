@@ -6,7 +6,7 @@ one of three ways: they are listed (`jobs`), there is one for each result of an 
 stages may add to any of them where `feeds` says so.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 
@@ -52,6 +52,24 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
             limits=self.limits,
             group=group,
             feeds=feeds,
+        )
+
+    @classmethod
+    def of(cls, queue: str, priority: int, job: Job) -> Self:
+        """Return the call that makes a job like this one, its times and group aside."""
+        return cls(
+            name=job.name,
+            args=job.args,
+            queue=queue,
+            priority=priority,
+            tags=job.tags,
+            attempts_max=job.attempts_max,
+            backoff=job.backoff,
+            soft_limit_ms=job.soft_limit_ms,
+            hard_limit_ms=job.hard_limit_ms,
+            result_ttl_ms=job.result_ttl_ms,
+            expires_after_ms=max(0, job.expires_unix_ms - job.created_unix_ms),
+            limits=job.limits,
         )
 
     def with_arg(self, name: str, value: object) -> "Call":
