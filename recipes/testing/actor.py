@@ -8,12 +8,15 @@ from typing import Protocol
 
 from coord.client import ops
 from coord.client.client import Client
-from coord.errors import CoordError, MaybeDone
+from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.requests import Compare
 from coord.testing.process import Process
+from coord.testing.violation import Violation
+from recipes.errors import NotHolder, SessionLost
 from recipes.testing.journal import Guarded, Journal, Tenure
 
 EFFECTS = b"effect/"
+_TO_LIVE_WITH = (Unavailable, MaybeDone, SessionLost, NotHolder)
 _LOOK_S = 0.05
 
 
@@ -105,7 +108,9 @@ class Actor:
             self.journal.at_work[kind] -= 1
 
     def failed(self, error: CoordError) -> None:
-        """Note an error that a program of this kind must live with."""
+        """Note an error that a program must live with; any other is a finding."""
+        if not isinstance(error, _TO_LIVE_WITH):
+            raise Violation(f"{self.name} was told {error!r}") from error
         self.count(f"told {type(error).__name__}")
 
     async def think(self, times: float = 1.0) -> None:

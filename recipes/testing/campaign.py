@@ -4,12 +4,13 @@ As in coord.testing.campaign: a failure is told with the line that repeats it, a
 is for must have happened somewhere in it.
 """
 
+import functools
 import multiprocessing
 import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 
 import attrs
@@ -54,31 +55,40 @@ class Run:
     parts: tuple[Part, ...]
 
 
-def draw_run(seed: int) -> Run:
-    """Return what a seed stands for."""
+def draw_run(seed: int, parts: tuple[Part, ...] = PARTS) -> Run:
+    """Return what a seed stands for, with some of the `parts`."""
     luck = Schedule(seed).stream("plan")
-    swarm = attrs.evolve(draw_swarm(luck), clients=luck.choice((0, 0, 1)), lanes=1, restarts=0.0)
+    drawn = draw_swarm(luck)
+    swarm = attrs.evolve(
+        drawn,
+        fault_ms=2 * drawn.fault_ms,  # a program takes many steps to get anywhere
+        clients=luck.choice((0, 0, 1)),
+        lanes=1,
+        restarts=0.0,
+    )
     manners = _draw_manners(luck, is_calm=not swarm.crashes and not swarm.loss)
-    parts = tuple(luck.sample(PARTS, luck.choice((1, 2, 2, 3))))
+    chosen = luck.sample(parts, min(len(parts), luck.choice((1, 2, 2, 3))))
     struck = attrs.evolve(swarm, clients=manners.players + swarm.clients)
-    return Run(swarm, draw_plan(luck, struck), manners, parts)
+    return Run(swarm, draw_plan(luck, struck), manners, tuple(chosen))
 
 
 def _draw_manners(luck: Random, *, is_calm: bool) -> Manners:
     blows = 0.0 if is_calm else 1.0
     return Manners(
         players=luck.randint(2, 5),
-        ttl_ms=luck.choice((400, 800, 1_500)),
-        think_ms=luck.choice((3.0, 15.0, 60.0)),
-        kills=blows * luck.choice((0.0, 0.1, 0.4)),
-        pauses=blows * luck.choice((0.0, 0.2, 0.6)),
+        ttl_ms=luck.choice((300, 600, 1_200)),
+        think_ms=luck.choice((2.0, 8.0, 40.0)),
+        kills=blows * luck.choice((0.0, 0.05, 0.2)),
+        pauses=blows * luck.choice((0.0, 0.05, 0.3)),
         pace=luck.choice((0.0, 0.05)),
     )
 
 
-def run_seed(seed: int, show: Callable[[str], None] | None = None) -> Outcome:
+def run_seed(
+    seed: int, parts: tuple[Part, ...] = PARTS, show: Callable[[str], None] | None = None
+) -> Outcome:
     """Run one seed from beginning to end; see coord.testing.campaign.run_seed."""
-    run = draw_run(seed)
+    run = draw_run(seed, parts)
     started = time.monotonic()
     world = RecipeWorld(seed, run.swarm, run.manners, run.parts, Trace(show))
     failure = ""
@@ -97,14 +107,33 @@ def run_seed(seed: int, show: Callable[[str], None] | None = None) -> Outcome:
     return Outcome(seed, failure, counts, world.schedule.trace.digest(), wall_s)
 
 
-def run_campaign(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
-    """Run many seeds, `jobs` at a time; outcomes come as they end."""
+def run_campaign(seeds: Iterable[int], jobs: int, names: Sequence[str] = ()) -> Iterator[Outcome]:
+    """Run many seeds, `jobs` at a time; outcomes come as they end.
+
+    Args:
+        seeds: which.
+        jobs: how many processes.
+        names: of the parts to draw from; none for all.
+    """
+    run = functools.partial(run_named, names=tuple(names))
     if jobs == 1:
-        yield from map(run_seed, seeds)
+        yield from map(run, seeds)
         return
     context = multiprocessing.get_context("forkserver" if os.name == "posix" else "spawn")
     with context.Pool(jobs) as pool:
-        yield from pool.imap_unordered(run_seed, seeds, chunksize=1)
+        yield from pool.imap_unordered(run, seeds, chunksize=1)
+
+
+def run_named(
+    seed: int, names: Sequence[str], show: Callable[[str], None] | None = None
+) -> Outcome:
+    """Run one seed with parts from among those named; none for all."""
+    return run_seed(seed, parts_named(names), show)
+
+
+def parts_named(names: Sequence[str]) -> tuple[Part, ...]:
+    """Return the parts of these names; all when there are none."""
+    return tuple(part for part in PARTS if part.name in names) if names else PARTS
 
 
 def never_happened(totals: Counter[str]) -> list[str]:

@@ -186,7 +186,7 @@ class Player:
             return
         self.pauses += 1
         process.pause()
-        last_ms = self._luck.uniform(0.1, 2.0) * self._manners.ttl_ms
+        last_ms = self._luck.choice((0.05, 0.3, 1.2, 2.0)) * self._manners.ttl_ms
         self._schedule.after(last_ms, process.resume)
 
 

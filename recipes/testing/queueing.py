@@ -102,7 +102,7 @@ class QueuePlay:
     async def _serve(self, actor: Actor, session: KeptLease, consumer: Consumer) -> None:
         for _ in range(actor.luck.randint(1, 20)):
             items = await self._take(actor, consumer)
-            if not items:
+            if self._is_over(actor):
                 return
             for item in items:
                 delivery = Delivery(

@@ -11,7 +11,8 @@ from collections import Counter
 import click
 
 from coord.testing.campaign import Outcome
-from recipes.testing.campaign import draw_run, never_happened, run_campaign, run_seed
+from recipes.testing.campaign import draw_run, never_happened, parts_named, run_campaign, run_named
+from recipes.testing.cast import PARTS
 
 _FULL_SEEDS = 200  # fewer cannot be expected to see everything happen
 _FAILURES_MAX = 20  # then the campaign ends: more of the same teaches nothing
@@ -23,22 +24,37 @@ _PROGRESS_S = 5.0
 @click.option("--seeds", default=100, show_default=True, help="How many seeds to run.")
 @click.option("--start", default=0, show_default=True, help="The first of them.")
 @click.option("--jobs", default=2, show_default=True, help="How many at a time.")
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice([part.name for part in PARTS]),
+    help="Only runs about this recipe; may be repeated.",
+)
 @click.option("--trace", is_flag=True, help="With --seed: print every line of the trace.")
 @click.option("--plan", is_flag=True, help="With --seed: print what was drawn for it first.")
-def main(seed: int | None, seeds: int, start: int, jobs: int, trace: bool, plan: bool) -> None:
+def main(
+    seed: int | None,
+    seeds: int,
+    start: int,
+    jobs: int,
+    parts: tuple[str, ...],
+    trace: bool,
+    plan: bool,
+) -> None:
     """Run recipes on whole clusters through seeded faults, and judge everything they said."""
     if seed is not None:
-        sys.exit(_run_one(seed, trace, plan))
-    sys.exit(_run_many(range(start, start + seeds), jobs))
+        sys.exit(_run_one(seed, parts, trace, plan))
+    sys.exit(_run_many(range(start, start + seeds), jobs, parts))
 
 
-def _run_one(seed: int, trace: bool, plan: bool) -> int:
+def _run_one(seed: int, parts: tuple[str, ...], trace: bool, plan: bool) -> int:
     if plan:
-        run = draw_run(seed)
+        run = draw_run(seed, parts_named(parts))
         click.echo(f"{run.swarm}\n{run.manners}\n{', '.join(part.name for part in run.parts)}")
         for fault in run.plan:
             click.echo(f"{fault.at_ms:10.1f} {fault.blow}")
-    outcome = run_seed(seed, click.echo if trace else None)
+    outcome = run_named(seed, parts, click.echo if trace else None)
     for name, value in sorted(outcome.counts.items()):
         click.echo(f"{value:10}  {name}")
     click.echo(f"trace {outcome.trace}, {outcome.wall_s:.2f} s")
@@ -48,12 +64,12 @@ def _run_one(seed: int, trace: bool, plan: bool) -> int:
     return 0
 
 
-def _run_many(seeds: range, jobs: int) -> int:
+def _run_many(seeds: range, jobs: int, parts: tuple[str, ...]) -> int:
     totals: Counter[str] = Counter()
     failed: list[Outcome] = []
     done = 0
     started = told = time.monotonic()
-    for done, outcome in enumerate(run_campaign(seeds, jobs), 1):
+    for done, outcome in enumerate(run_campaign(seeds, jobs, parts), 1):
         totals.update(outcome.counts)
         if outcome.failure:
             failed.append(outcome)
@@ -71,7 +87,8 @@ def _run_many(seeds: range, jobs: int) -> int:
     for name in missing:
         click.echo(f"never happened: {name}")
     for outcome in sorted(failed, key=lambda outcome: outcome.seed):
-        click.echo(f"replay: python -m recipes.testing.sim --seed {outcome.seed} --trace")
+        only = "".join(f' --part "{name}"' for name in parts)
+        click.echo(f"replay: python -m recipes.testing.sim --seed {outcome.seed}{only} --trace")
     return 1 if failed or missing else 0
 
 
