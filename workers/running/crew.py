@@ -61,6 +61,7 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._runs = 0
+        self._answered_s = 0.0
         self._is_loaded = asyncio.Event()
         self._is_started = False
         self._not_loaded = ""
@@ -115,6 +116,12 @@ class Crew:
             len(child.assigned) if child.concurrent else bool(child.assigned)
             for child in self._children
         )
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether all slots have been busy for a while with jobs that do not end."""
+        now_s = asyncio.get_running_loop().time()
+        return self.running >= self._settings.slots and now_s - self._answered_s > STUCK_S
 
     def ask_for_stacks(self) -> None:
         """Have every child write where it stands to standard error."""
@@ -271,6 +278,7 @@ class Crew:
     def answered(self, child: ChildProcess, held: HeldJob, outcome: Outcome) -> None:
         """See Employer."""
         self._pace.note(held.job.name, outcome.took_us)
+        self._answered_s = asyncio.get_running_loop().time()
         head = child.head
         if head is not None and not child.concurrent:
             self._start_clock(head)

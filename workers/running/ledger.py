@@ -6,7 +6,8 @@ is forgotten: what could not be said is said again until the session has ended.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -22,7 +23,7 @@ from workers.result_leases import ResultLeases
 from workers.running.held_job import HeldJob
 from workers.running.settling import Settled, settled, settling, size_bytes
 from workers.running.source import Drawn, Source
-from workers.running.verdict import PutBack, Verdict, bury
+from workers.running.verdict import End, PutBack, Verdict, bury
 from workers.timer import Timer
 
 UNDER_WAY_MAX = 2
@@ -98,6 +99,10 @@ class Ledger:
         self._group = group
         self.look()
 
+    def close(self) -> None:
+        """Say nothing more: the session is over."""
+        self._group = None
+
     def settle(self, held: HeldJob, verdict: Verdict) -> None:
         """Have a verdict carried out, with whatever else there is to say at the end of this turn.
 
@@ -119,25 +124,26 @@ class Ledger:
 
     def _pump(self) -> None:
         self._scheduled = False
-        assert self._group is not None
+        if self._group is None:
+            return
         if self._doubtful and not self._under_way and not self._paused:
-            self._spawn(self._recover())
+            self._spawn(self._recover)
         while self._under_way < UNDER_WAY_MAX and not (self._doubtful or self._paused):
             batch = self._next_batch()
             if batch is None:
                 break
-            self._spawn(self._send(batch))
+            self._spawn(partial(self._send, batch))
         if not self._entries and not self._under_way:
             self._quiet.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._group is not None
         self._under_way += 1
         self._group.create_task(self._done_after(work))
 
-    async def _done_after(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _done_after(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         finally:
             self._under_way -= 1
             self.look()
@@ -191,8 +197,9 @@ class Ledger:
         replies = iter(reply.replies)
         for entry in batch.entries:
             self._desk.settled(entry.held, entry.verdict, settled(next(replies), entry.held))
+        hides = any(_puts_into_line(entry.verdict) for entry in batch.entries)
         for source, limit in batch.claims:
-            self._desk.drawn(source, source.claimed(next(replies), limit))
+            self._desk.drawn(source, source.claimed(next(replies), limit, hides=hides))
 
     async def _step(self, entry: _Entry, now_unix_ms: int) -> Txn:
         held, lease = entry.held, 0
@@ -250,3 +257,7 @@ class Ledger:
         except (Unavailable, MaybeDone) as error:
             self._check_session()
             self._pause(error)
+
+
+def _puts_into_line(verdict: Verdict) -> bool:
+    return isinstance(verdict, PutBack) or (isinstance(verdict, End) and bool(verdict.spawned))

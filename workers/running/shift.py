@@ -114,6 +114,7 @@ class Shift:
             async with self._reporter, self._cancels:
                 await self._run(notice, registration)
         finally:
+            self._ledger.close()
             self._crew.foreman = None
             self._crew.abandon("the session it ran under was lost")
             if self._looking is not None:
@@ -175,10 +176,15 @@ class Shift:
             return []
         slots = self._settings.crew.slots
         under_way = sum(source.under_way for source in self._sources.values())
-        room = slots + self._pace.ahead(slots) - len(self._held) - under_way
-        if room <= 0 or (self._backlog and self._pace.ahead(slots) == 0):
+        ahead = 0 if self._crew.is_stalled else self._pace.ahead(slots)
+        room = slots + ahead - len(self._held) - under_way
+        if room <= 0 or (self._backlog and not ahead):
             return []
-        active = [source for source in self._sources.values() if not source.is_waiting]
+        active = [
+            source
+            for source in self._sources.values()
+            if not source.is_waiting and source not in self._draws
+        ]
         self._turn += 1
         divided = shares(room, len(active), self._turn, fair=self._settings.fair)
         return [(source, share) for source, share in zip(active, divided, strict=True) if share]
@@ -189,6 +195,9 @@ class Shift:
             self._take(source, kv, drawn.cancels)
         if source.is_waiting:
             self._wait_for(source)
+        elif source in self._draws:
+            # An answer that came later knows better than the one that made us wait.
+            self._draws[source].cancel()
         self._give()
         self._ledger.look()
 
@@ -240,6 +249,7 @@ class Shift:
                 raise SessionLost
         finally:
             del self._draws[source]
+            self._ledger.look()
         self.drawn(source, drawn)
 
     @property

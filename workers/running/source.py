@@ -66,15 +66,21 @@ class Source:
             (),
         )
 
-    def claimed(self, reply: Reply, limit: int) -> Drawn:
-        """Read the answer to `claiming`."""
+    def claimed(self, reply: Reply, limit: int, *, hides: bool) -> Drawn:
+        """Read the answer to `claiming`.
+
+        Args:
+            reply: the answer.
+            limit: that was asked for.
+            hides: the same transaction may have put jobs into line, which its claim passes over.
+        """
         assert isinstance(reply, TxnReply)
         if not reply.succeeded:
             self.is_waiting, self._seen_empty = True, False
             return Drawn([], {})
         claim, cancels = reply.replies
         assert isinstance(claim, ClaimReply)
-        self.is_waiting = self._seen_empty = _is_all(claim.kvs, limit)
+        self.is_waiting = self._seen_empty = not hides and _is_all(claim.kvs, limit)
         return Drawn(self._claimer.taken(claim), self._read_cancels((cancels,)))
 
     def doubt(self) -> None:
