@@ -11,9 +11,10 @@ import click
 import msgspec
 
 from coord.cli.exits import ExitCode
-from workers.demo.index.corpus import default_corpus, source_files
+from workers.demo.index.corpus import default_root, text_files
 from workers.demo.index.director import VICTIMS, DemoSettings, Director
 from workers.demo.index.display import make_display
+from workers.demo.index.keys import Root
 from workers.demo.index.summary import Summary, in_words
 
 
@@ -21,8 +22,10 @@ from workers.demo.index.summary import Summary, in_words
 @click.option(
     "--corpus",
     type=click.Path(path_type=Path, exists=True, file_okay=False, resolve_path=True),
-    help="Folder whose *.py files are indexed. Default: this Python's standard library.",
+    help="Folder whose text files are indexed. Default: the source files of this Python's"
+    " standard library.",
 )
+@click.option("--pattern", default="*", show_default=True, help="Which files of --corpus count.")
 @click.option(
     "--nodes", type=click.IntRange(1, 9), default=3, show_default=True, help="Cluster members."
 )
@@ -60,6 +63,7 @@ from workers.demo.index.summary import Summary, in_words
 )
 def index(
     corpus: Path | None,
+    pattern: str,
     nodes: int,
     workers: int,
     victim: str,
@@ -69,22 +73,23 @@ def index(
 ) -> int:
     """Build a search index on a cluster while its machines are being killed.
 
-    Starts nodes and workers as processes. An elected worker lays out the work; all of them parse
-    batches of source files under leases; when a gate says that every batch is there, the builder
-    merges the index and publishes it; each worker learns of that by watch and fetches it. A third
-    of the way the leading node and a worker are killed with -9. Then the index is held against a
-    direct count. Exit code 0 only if everything is there.
+    Starts nodes and workers as processes, and a pipeline: scan the corpus, parse it in batches
+    under leases, and, when a gate says that every batch is there, have the elected builder merge
+    the index and publish it; each worker learns of that by watch and fetches it. Then the corpus
+    changes, and a schedule edited on the fly starts a second build; a third of the way the leading
+    node and a worker are killed with -9. Both indexes are held against a direct count. Exit code 0
+    only if everything is there.
 
     \b
     Example:
         coord demo index --workers 4 --victim helper -w json
     """
-    corpus = corpus or default_corpus()
-    if not source_files(corpus):
-        raise click.UsageError(f"no *.py files under {corpus}")
+    root = default_root() if corpus is None else Root(str(corpus), pattern)
+    if not text_files(root):
+        raise click.UsageError(f"no text files {root.pattern} under {root.path}")
     with ExitStack() as stack:
         directory = _work_in(keep, stack)
-        settings = DemoSettings(corpus, directory, nodes, workers, victim, deadline_s)
+        settings = DemoSettings(root, directory, nodes, workers, victim, deadline_s)
         display = stack.enter_context(make_display(sys.stderr.isatty()))
         summary = asyncio.run(_run(Director(settings, display)))
     if form == "json":

@@ -3,10 +3,13 @@
 It shares no code with the workers' parser: no regular expression, no list of files, no batches.
 """
 
+import fnmatch
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from workers.demo.index.index import IndexSize
+from workers.demo.index.keys import Root
 
 _WORD = b"0123456789abcdefghijklmnopqrstuvwxyz_"
 _FOLD = bytes(
@@ -14,19 +17,23 @@ _FOLD = bytes(
     for byte in range(256)
 )
 _NOT_OURS = ("site-packages", "dist-packages", "__pycache__")
+_HEAD_BYTES = 8 * 1024
 
 
-def count_directly(corpus: Path) -> IndexSize:
-    """Walk the corpus and count what an index of it must hold."""
+def count_directly(roots: Iterable[Root]) -> IndexSize:
+    """Walk the roots and count what an index of them must hold."""
     files = 0
     occurrences = 0
     terms: set[bytes] = set()
-    for folder, folders, names in os.walk(corpus):
-        folders[:] = [name for name in folders if name not in _NOT_OURS]
-        for name in names:
-            path = Path(folder, name)
-            if name.endswith(".py") and path.is_file():
-                words = path.read_bytes().translate(_FOLD).split()
+    for root in roots:
+        for folder, folders, names in os.walk(root.path):
+            folders[:] = [name for name in folders if name not in _NOT_OURS]
+            for name in fnmatch.filter(names, root.pattern):
+                path = Path(folder, name)
+                text = path.read_bytes() if path.is_file() else b"\0"
+                if 0 in text[:_HEAD_BYTES]:
+                    continue
+                words = text.translate(_FOLD).split()
                 files += 1
                 occurrences += len(words)
                 terms.update(words)

@@ -35,7 +35,7 @@ class Display(Protocol):
 
 
 class Bars:
-    """A bar for the whole, and one for each task that reports progress."""
+    """A bar for each build, and one for each job that reports progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -47,7 +47,7 @@ class Bars:
             console=console,
             transient=True,
         )
-        self._whole: TaskID | None = None
+        self._builds: dict[str, TaskID] = {}
         self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -68,11 +68,18 @@ class Bars:
 
     def show(self, view: View) -> None:
         """Move the bars; tasks that report no more lose theirs."""
-        if view.plan is not None:
-            if self._whole is None:
-                self._whole = self._bars.add_task("batches", total=view.plan.batches, message="")
+        for number, build in enumerate(view.builds, start=1):
+            if build.id not in self._builds:
+                self._builds[build.id] = self._bars.add_task(
+                    f"build {number}, batches", total=None, message=""
+                )
             words = f"builder {view.builder or 'to be elected'}, {view.retries} retried"
-            self._bars.update(self._whole, completed=len(view.done), message=words)
+            self._bars.update(
+                self._builds[build.id],
+                total=build.batches or None,
+                completed=build.parsed,
+                message=words,
+            )
         for name in set(self._tasks) - set(view.progress):
             self._bars.remove_task(self._tasks.pop(name))
         for name, progress in view.progress.items():
@@ -90,7 +97,7 @@ class Lines:
     """A line per event, and one for every tenth of the work."""
 
     def __init__(self) -> None:
-        self._tenths = 0
+        self._tenths: dict[str, int] = {}
         self._builder = ""
         self._merge = 0
 
@@ -114,19 +121,24 @@ class Lines:
         if view.builder and view.builder != self._builder:
             self._builder = view.builder
             self.say(f"builder: {view.builder} is elected")
-        if view.plan is None:
-            return
-        tenths = 10 * len(view.done) // max(view.plan.batches, 1)
-        if tenths != self._tenths:
-            self._tenths = tenths
-            holding = ", ".join(f"{p.by} {p.message}" for p in view.progress.values() if p.message)
-            self.say(f"batches: {len(view.done)} of {view.plan.batches} done   {holding}")
-        merging = view.progress.get("merge")
-        if merging is not None and merging.total:
-            halves = 2 * merging.done // merging.total
-            if halves != self._merge:
-                self._merge = halves
-                self.say(f"merge: {merging.done} of {merging.total} partials by {merging.by}")
+        for number, build in enumerate(view.builds, start=1):
+            if not build.batches:
+                continue
+            tenths = 10 * build.parsed // build.batches
+            if tenths != self._tenths.get(build.id):
+                self._tenths[build.id] = tenths
+                holding = ", ".join(
+                    f"{report.by} {report.message}"
+                    for report in view.progress.values()
+                    if report.message
+                )
+                self.say(f"build {number}: {build.parsed} of {build.batches} batches   {holding}")
+        for report in view.progress.values():
+            if report.message == "merging" and report.total:
+                halves = 2 * report.done // report.total
+                if halves != self._merge:
+                    self._merge = halves
+                    self.say(f"merge: {report.done} of {report.total} partials by {report.by}")
 
 
 def make_display(bars: bool) -> Display:

@@ -1,31 +1,43 @@
-"""Where the index build keeps what in the store, and what stands there."""
+"""Where the index build keeps what in the store, and what stands there.
+
+Jobs, pipelines and schedules stand under the same root, see `workers.model.places`.
+"""
 
 import msgspec
 
 ROOT = b"demo/index/"
-QUEUE = ROOT + b"parse/"
 OFFICE = ROOT + b"builder/"
-GATE = ROOT + b"gates/merge"
-PROGRESS = ROOT + b"progress/"
-PLAN = ROOT + b"plan"
 PUBLISHED = ROOT + b"published"
 MEMBERS = ROOT + b"members/"
 RECEIVED = ROOT + b"received/"
 
+QUEUE = "index"
+BUILD_QUEUE = "build"
+"""Only the elected builder takes jobs from it."""
+SCHEDULE = "nightly-index"
 
-class Plan(msgspec.Struct, frozen=True):
-    """What is to be indexed, written once, together with the jobs."""
 
-    corpus: str
-    files: int
-    batches: int
-    by: str
+class Root(msgspec.Struct, frozen=True):
+    """A folder to index: where it is, which files count, and what stands before their names."""
+
+    path: str
+    pattern: str
+    name: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Some files of one root; `number` is the batch's place in the index of a `build`."""
+
+    build: str
+    number: int
+    root: Root
+    files: list[str]
 
 
 class Partial(msgspec.Struct, frozen=True):
     """The result of one parse job: a file in the shared directory, and what is in it."""
 
-    batch: int
+    number: int
     path: str
     files: int
     occurrences: int
@@ -33,15 +45,14 @@ class Partial(msgspec.Struct, frozen=True):
 
 
 class Published(msgspec.Struct, frozen=True):
-    """The finished index. `generation` is the fencing token of the builder that made it."""
+    """A finished index; `build` is the pipeline that made it, later ones sort behind it."""
 
+    build: str
     path: str
     files: int
     terms: int
     occurrences: int
     digest: str
-    generation: int
-    by: str
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -51,10 +62,11 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """What a worker says once it has fetched the index and looked at its digest."""
+    """What a worker says once it has fetched an index and looked at its digest."""
 
+    build: str
     path: str
     digest: str
     verified: bool
-    completed: int
+    done: int
     stale: int

@@ -1,8 +1,8 @@
 """One worker process of the index build: works, stands for builder, receives the index.
 
-Started as `python -m workers.demo.index.member PARENT_PID ENDPOINTS NAME CORPUS DIRECTORY`.
-TERM ends it in order: it hands back what it holds, leaves the election and goes. A second TERM
-ends it at once; its leases run out.
+Started as `python -m workers.demo.index.member PARENT_PID ENDPOINTS NAME DIRECTORY`. TERM ends it
+in order: it hands back what it holds, leaves the election and goes. A second TERM ends it at once;
+its leases run out.
 """
 
 import asyncio
@@ -19,78 +19,73 @@ from coord.cli.parent_death import die_with_parent
 from coord.errors import MaybeDone, Unavailable
 from recipes.errors import SessionLost, session_ends
 from workers.demo.index import keys
-from workers.demo.index.builder import APP, PAUSE_S, BuildSettings, build_when_elected
+from workers.demo.index.app import app
+from workers.demo.index.builder import build_when_elected
 from workers.demo.index.receiver import receive
-from workers.settings import Tally, WorkerSettings
-from workers.signals import stop_on_signal
-from workers.worker import Worker
+from workers.running.crew_settings import CrewSettings
+from workers.running.notice import Urgency
+from workers.running.settings import Tally, WorkerSettings
+from workers.running.signals import give_notice_on_signals
+from workers.running.worker import Worker
 
+APP = "workers.demo.index.app:app"
 TTL_MS = 3_000
+PAUSE_S = 0.2
 
 
 def main(arguments: list[str]) -> None:
     """Run until told to end."""
-    parent, endpoints, name, corpus, directory = arguments
+    parent, endpoints, name, directory = arguments
     die_with_parent(int(parent), signal.SIGKILL)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    settings = BuildSettings(name, Path(corpus), Path(directory))
-    asyncio.run(_serve(endpoints, settings))
+    os.environ["COORD_ENDPOINTS"] = endpoints  # for the jobs that ask the cluster themselves
+    asyncio.run(_serve(endpoints, name, Path(directory)))
 
 
-async def _serve(endpoints: str, settings: BuildSettings) -> None:
+async def _serve(endpoints: str, name: str, directory: Path) -> None:
+    crew = CrewSettings(APP)
     async with aio.connect(endpoints) as client:
-        worker = Worker(
-            client,
-            WorkerSettings(
-                name=settings.name,
-                queue=keys.QUEUE,
-                app=APP,
-                ttl_ms=TTL_MS,
-                progress=keys.PROGRESS,
-            ),
+        settings = WorkerSettings(
+            name=name, crew=crew, queues=(keys.QUEUE,), ttl_ms=TTL_MS, places=app.places
         )
-        ending = asyncio.Event()
-
-        def stop() -> None:
-            ending.set()
-            worker.stop()
-
-        stop_on_signal(stop)
+        worker = Worker(client, settings)
+        builds = Tally()
+        give_notice_on_signals(worker.notice)
         async with asyncio.TaskGroup() as group:
             others = [
-                group.create_task(_take_part(client, settings)),
-                group.create_task(_receive(client, settings, worker.tally)),
+                group.create_task(_take_part(client, name, crew, builds)),
+                group.create_task(_receive(client, name, directory, (worker.tally, builds))),
             ]
             group.create_task(worker.run())
-            await ending.wait()
+            await worker.notice.at_least(Urgency.STOP)
             for task in others:
                 task.cancel()
 
 
-async def _take_part(client: aio.Client, settings: BuildSettings) -> None:
+async def _take_part(client: aio.Client, name: str, crew: CrewSettings, builds: Tally) -> None:
     """Be listed as a member and stand for builder, with a new session whenever one is lost."""
     while True:
         try:
             async with client.session(ttl_ms=TTL_MS) as session:
                 member = msgspec.json.encode(keys.Member(os.getpid()))
-                key = keys.MEMBERS + settings.name.encode()
                 with session_ends():
-                    await client.put(key, member, lease=session.lease)
-                await build_when_elected(client, session, settings)
-                await session.lost.wait()
+                    await client.put(keys.MEMBERS + name.encode(), member, lease=session.lease)
+                while True:
+                    await build_when_elected(client, session, name, crew, TTL_MS, builds)
         except SessionLost:
             continue
         except (Unavailable, MaybeDone):
             await asyncio.sleep(PAUSE_S)
 
 
-async def _receive(client: aio.Client, settings: BuildSettings, tally: Tally) -> None:
-    directory = settings.directory / "received"
-    directory.mkdir(exist_ok=True)
+async def _receive(
+    client: aio.Client, name: str, directory: Path, tallies: tuple[Tally, ...]
+) -> None:
+    received = directory / "received"
+    received.mkdir(exist_ok=True)
     while True:
         try:
-            await receive(client, settings.name, directory, tally)
-            return
+            await receive(client, name, received, tallies)
         except (Unavailable, MaybeDone):
             await asyncio.sleep(PAUSE_S)
 

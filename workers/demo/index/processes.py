@@ -138,10 +138,10 @@ def node_programs(count: int, directory: Path) -> list[Node]:
     ]
 
 
-def worker_program(name: str, endpoints: str, corpus: Path, directory: Path) -> Program:
+def worker_program(name: str, endpoints: str, directory: Path) -> Program:
     """Return the command line of one worker of the build."""
     module = "workers.demo.index.member"
-    arguments = (str(os.getpid()), endpoints, name, str(corpus), str(directory))
+    arguments = (str(os.getpid()), endpoints, name, str(directory))
     return Program(name, ("-m", module, *arguments))
 
 

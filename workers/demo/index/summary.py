@@ -1,4 +1,4 @@
-"""What came of the build, as a person or a program wants it."""
+"""What came of the builds, as a person or a program wants it."""
 
 from collections.abc import Iterator
 
@@ -18,20 +18,21 @@ class Summary(msgspec.Struct, frozen=True):
     """The whole run.
 
     Attributes:
-        files: files in the index.
-        terms: different terms in the index.
+        files: files in the last index.
+        terms: different terms in it.
         occurrences: how often any of them occurs.
-        jobs: parse jobs.
+        jobs: jobs that ended, of all stages of all builds.
         retries: attempts beyond the first, over all jobs.
-        duplicates_refused: completions refused because their claim had ended.
+        duplicates_refused: outcomes refused because their claim had ended.
         seconds: from the first process started to the last check made.
         complete: whether every check held.
         checks: each check by name.
+        builds: how many there were.
         nodes: how many nodes; workers: likewise.
         killed_node: the leader that was killed with -9; killed_worker: likewise.
         builders: who held the office, in order.
         index: the published file.
-        answers: three queries, answered from a worker's own copy.
+        answers: queries, answered from a worker's own copy.
         trouble: what went wrong, in words; empty when nothing did.
     """
 
@@ -44,6 +45,7 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float
     complete: bool
     checks: dict[str, bool]
+    builds: int
     nodes: int
     workers: int
     killed_node: str
@@ -61,7 +63,7 @@ def in_words(summary: Summary) -> Iterator[str]:
         yield f"search {answer.query!r}: {found or 'nothing'}"
     yield (
         f"index: {summary.files} files, {summary.terms} terms, {summary.occurrences} occurrences"
-        f" from {summary.jobs} jobs in {summary.seconds:.1f} s"
+        f" from {summary.jobs} jobs of {summary.builds} builds in {summary.seconds:.1f} s"
     )
     yield (
         f"killed -9: node {summary.killed_node or 'none'},"
