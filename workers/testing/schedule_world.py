@@ -1,12 +1,13 @@
 """Schedules in a local store, with stewards to start, kill and replace, and time by hand."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
 from attrs import evolve
 
+from coord.errors import MaybeDone
 from coord.testing.local import LocalClient, LocalCluster, settle
 from recipes.errors import NotLeader
 from workers.model.ending import Ending
@@ -61,8 +62,13 @@ class ScheduleWorld:
         """End a steward at whatever it waits for."""
         self._stewards.pop(steward, None)
         steward.cancel()
-        with suppress(asyncio.CancelledError, NotLeader):
+        with suppress(asyncio.CancelledError, NotLeader, MaybeDone):
             await steward
+
+    async def kill_all(self) -> None:
+        """End every steward there is, whatever it made of itself."""
+        for steward in list(self._stewards):
+            await self.kill(steward)
 
     def forget(self, steward: asyncio.Task[None]) -> None:
         """Take a steward that ended, as it should, off the list."""
@@ -95,6 +101,15 @@ class ScheduleWorld:
         """Let time pass until a UTC time."""
         await self.advance(parse_time(text) - self.timer.now_unix_ms())
 
+    async def every_due(self, schedule: str, queue: str = "default") -> dict[JobId, str]:
+        """Return the due times of all jobs a schedule enqueued, whatever became of them."""
+        found: dict[JobId, str] = {}
+        for state in State:
+            async for each in self.jobs.every(queue, state):
+                if f"schedule:{schedule}" in each.tags:
+                    found[each.id] = _due_tag(each.tags)
+        return found
+
     async def waiting(self, queue: str = "default") -> list[Job]:
         """Return the jobs that may be claimed, in their order."""
         reply = await self.client.get(PLACES.queue(queue).ready, prefix=True)
@@ -124,7 +139,7 @@ class ScheduleWorld:
         (kv,) = (await self.client.get(key)).kvs
         job = decode_job(kv.value)
         assert job is not None
-        ending = Ending(State.DONE, job.name, kv.create_revision)
+        ending = Ending(State.DONE, job.name, kv.create_revision, tags=job.tags)
         move = end_held(PLACES, job_id, job, worker, ending)
         assert (await self.client.txn(move.compare, move.ops)).succeeded
         await settle()
@@ -132,7 +147,11 @@ class ScheduleWorld:
 
 def due_of(job: Job) -> str:
     """Return the due time a job was enqueued for."""
-    (due,) = (tag.removeprefix("due:") for tag in job.tags if tag.startswith("due:"))
+    return _due_tag(job.tags)
+
+
+def _due_tag(tags: Iterable[str]) -> str:
+    (due,) = (tag.removeprefix("due:") for tag in tags if tag.startswith("due:"))
     return due
 
 

@@ -369,6 +369,37 @@ async def test_a_step_refused_since_the_schedule_was_edited_is_decided_anew(
 
 
 @in_world
+async def test_a_due_time_does_not_give_way_to_a_job_that_has_just_ended(
+    world: ScheduleWorld,
+) -> None:
+    await world.schedules.set(_with(overlap=Overlap.SKIP))
+    halted = world.faulty_client()
+    await world.steward(halted)
+    await world.advance(MINUTE_MS)
+    halted.hold_up()
+    await world.advance(MINUTE_MS)  # it has decided to pass 10:02 over
+    await world.complete()
+    halted.go_on()
+    await settle()
+    await world.advance(100)
+    assert await world.dues() == ["2026-11-22T10:02:00Z"]
+
+
+@in_world
+async def test_a_schedule_taken_away_by_hand_fires_nothing_more(world: ScheduleWorld) -> None:
+    await world.schedules.set(MINUTELY)
+    halted = world.faulty_client()
+    await world.steward(halted)
+    halted.hold_up()
+    await world.advance(MINUTE_MS)
+    await world.client.delete(world.places.spec("s"))
+    halted.go_on()
+    await settle()
+    await world.advance(5_000, 100)
+    assert await world.dues() == []
+
+
+@in_world
 async def test_a_clock_set_back_fires_nothing_twice(world: ScheduleWorld) -> None:
     clock = SkewedTimer(world.timer)
     await world.steward(timer=clock)
@@ -391,6 +422,20 @@ async def test_what_a_clock_too_far_ahead_fired_early_is_not_fired_again(
     await world.steward()
     await world.advance(6 * MINUTE_MS, MINUTE_MS)
     assert await world.dues() == [f"2026-11-22T10:0{n}:00Z" for n in range(1, 7)]
+
+
+@in_world
+async def test_an_edit_by_a_slow_clock_does_not_make_due_again_what_a_fast_one_fired(
+    world: ScheduleWorld,
+) -> None:
+    await world.steward(timer=SkewedTimer(world.timer, 5 * MINUTE_MS))
+    await world.schedules.set(MINUTELY)
+    await settle()
+    assert len(await world.dues()) == 5
+    await world.schedules.pause("s")
+    await world.schedules.resume("s")
+    await settle()
+    assert len(await world.dues()) == 5
 
 
 @in_world
