@@ -24,6 +24,7 @@ from recipes import stm
 T = TypeVar("T")
 RECIPES = {
     "Barrier": "barrier",
+    "BatchGate": "batch_gate",
     "DoubleBarrier": "barrier",
     "NoticeBoard": "board",
     "Config": "config",
@@ -32,6 +33,7 @@ RECIPES = {
     "Counter": "counter",
     "Election": "election",
     "SizeGate": "gate",
+    "Gate": "gate",
     "HandOver": "hand_over",
     "Latch": "latch",
     "Lock": "lock",

@@ -10,8 +10,9 @@ A target prefix belongs to one living claimer at a time; one coroutine claims, a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 from coord.client import ops
 from coord.errors import CoordError, ErrorCode, MaybeDone, Refused, Unavailable
@@ -24,8 +25,17 @@ RETRY_S = 0.2
 Guards = Callable[[], Sequence[Compare]]
 
 
-def _no_guards() -> Sequence[Compare]:
-    return ()
+@runtime_checkable
+class Shape(Protocol):
+    """How a claim is made, where it is more than taking the first keys there are."""
+
+    def claiming(self, claim: Claim) -> TxnOp:
+        """Return what to do in place of a claim: it, or a transaction of smaller ones."""
+        ...
+
+    def empty(self, source: bytes) -> Compare:
+        """Return the condition that there is nothing to claim under `source`: a range of keys."""
+        ...
 
 
 class Claimer:
@@ -44,7 +54,8 @@ class Claimer:
         session: KeptLease,
         source: bytes,
         target: bytes,
-        guards: Guards = _no_guards,
+        guards: Guards = tuple,
+        shape: Shape | None = None,
     ) -> None:
         self.shut = False
         self.answers: tuple[Reply, ...] = ()
@@ -54,6 +65,7 @@ class Claimer:
         self.source = source
         self._target = target
         self._guards = guards
+        self._shape = shape
         self._holding: dict[bytes, KeyValue] = {}
         self._in_doubt = False
         self._undoing: asyncio.Task[None] | None = None
@@ -67,13 +79,20 @@ class Claimer:
         """Note that a claim has ended, by whatever cause."""
         self._holding.pop(key, None)
 
-    def claiming(self, limit: int = 1) -> Claim:
+    def claiming(self, limit: int = 1) -> TxnOp:
         """Return the claim as an operation, for use in a transaction of yours.
 
         Hand its reply to `taken`; when its outcome stays unknown, call `doubt`. The guards are
         yours to add.
         """
-        return ops.claim(self.source, self._target, self.session.lease, limit)
+        claim = ops.claim(self.source, self._target, self.session.lease, limit)
+        return claim if self._shape is None else self._shape.claiming(claim)
+
+    def empty(self) -> Compare:
+        """Return the condition that there is nothing to claim: that a range has no keys."""
+        if self._shape is not None:
+            return self._shape.empty(self.source)
+        return ops.missing(self.source, prefix=True)
 
     def taken(self, reply: ClaimReply) -> list[KeyValue]:
         """Note what a transaction of yours claimed, and return what was not known yet."""
@@ -142,9 +161,13 @@ class Claimer:
 
     async def arrival(self) -> None:
         """Return when something arrived since nothing was found, or may have."""
+        empty = self.empty()
         try:
             watching = self._client.watch(
-                self.source, prefix=True, start_revision=self.revision + 1, no_delete=True
+                empty.key,
+                range_end=empty.range_end,
+                start_revision=self.revision + 1,
+                no_delete=True,
             )
             async with watching as watch:
                 await next_batch(watch)
@@ -163,7 +186,7 @@ class Claimer:
         """Claim, unless a guard does not hold."""
         guards = self.guards()
         self.shut = False
-        if not (guards or before or after):
+        if not (guards or before or after or self._shape):
             lease = self.session.lease
             return await self._client.claim(self.source, self._target, lease, limit)
         steps = (*before, self.claiming(limit), *after)
@@ -173,8 +196,9 @@ class Claimer:
 
     def read(self, reply: TxnReply) -> ClaimReply:
         """Return the claim's part of a transaction's reply, and keep the others as `answers`."""
-        self.answers = tuple(each for each in reply.replies if not isinstance(each, ClaimReply))
-        claims = [each for each in reply.replies if isinstance(each, ClaimReply)]
+        replies = list(_flat(reply))
+        self.answers = tuple(each for each in replies if not isinstance(each, ClaimReply))
+        claims = [each for each in replies if isinstance(each, ClaimReply)]
         return claims[0] if claims else ClaimReply(reply.revision)
 
     async def _unnoticed(self) -> list[KeyValue]:
@@ -223,3 +247,12 @@ class Claimer:
                 await asyncio.sleep(RETRY_S)
             except CoordError:
                 return  # no client is left to say it with; what is held goes with the session
+
+
+def _flat(reply: TxnReply) -> Iterator[Reply]:
+    """Yield the replies of a transaction and of those within it."""
+    for each in reply.replies:
+        if isinstance(each, TxnReply):
+            yield from _flat(each)
+        else:
+            yield each

@@ -14,10 +14,10 @@ from coord.client import ops
 from coord.errors import MaybeDone
 from coord.model import KeyValue
 from coord.requests import Compare, TxnOp
-from recipes.claims import Claimer
+from recipes.claims import Claimer, Shape
 from recipes.errors import NotHolder, SessionLost, StaleClaim
 from recipes.idle import IdleLine
-from recipes.port import Gate, KeptLease, KeyStore, only
+from recipes.port import Batches, Gate, KeptLease, KeyStore, only
 from recipes.queue import Claimed, Done, Queue
 
 CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
@@ -52,9 +52,15 @@ class Consumer:
         self.name = name
         self._target = queue.held + name.encode() + b"/"
         self._gate = gate
-        self._claimer = Claimer(queue.client, session, queue.ready, self._target, self._guards)
+        client, source, target = queue.client, queue.ready, self._target
+        self._claimer = Claimer(client, session, source, target, self._guards, _shape_of(gate))
         self._idle = IdleLine(
-            queue.client, self._claimer, queue.prefix + b"idle/", name.encode(), self._opening
+            client,
+            self._claimer,
+            queue.prefix + b"idle/",
+            name.encode(),
+            self._opening,
+            self._arrival,
         )
 
     @property
@@ -228,6 +234,16 @@ class Consumer:
         marker = Marker(key, lambda kv: kv.value == note.value)
         await self.settle(item, (note, *steps), marker)
 
+    async def _arrival(self) -> None:
+        if isinstance(self._gate, Batches):
+            await self._gate.arrival(self._claimer.arrival)
+        else:
+            await self._claimer.arrival()
+
     async def _opening(self) -> None:
         if self._gate is not None:
             await self._gate.wait()
+
+
+def _shape_of(gate: object) -> Shape | None:
+    return gate if isinstance(gate, Shape) else None

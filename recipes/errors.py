@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from coord.errors import ErrorCode, NotDone, Refused, Unavailable
+from coord.errors import ErrorCode, Misuse, NotDone, Refused, Unavailable
 
 
 class SessionLost(NotDone):
@@ -24,6 +24,14 @@ class NotHolder(Refused):
 
 class StillHeld(Unavailable):
     """Others held it until the deadline; no place in line is left behind."""
+
+
+class NeverOpens(Misuse):
+    """A gate that waited for this could never open; nothing was asked."""
+
+
+class GateDiffers(Refused):
+    """A gate of this name was declared otherwise; nothing was changed."""
 
 
 class LimitMismatch(Refused):

@@ -6,9 +6,9 @@ write whose outcome is unknown raises MaybeDone, a watch neither skips nor repea
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from coord.client.ops import Text
 from coord.client.watch import WatchBatch
@@ -91,6 +91,7 @@ class KeyStore(Protocol):
         self,
         key: Text,
         *,
+        range_end: Text | None = None,
         prefix: bool = False,
         start_revision: int = 0,
         no_delete: bool = False,
@@ -108,6 +109,15 @@ class Gate(Protocol):
 
     async def wait(self) -> object:
         """Return when the gate is open."""
+        ...
+
+
+@runtime_checkable
+class Batches(Gate, Protocol):
+    """A gate that lets through batch by batch."""
+
+    async def arrival(self, arrival: Callable[[], Awaitable[None]]) -> None:
+        """Return when the batch may have grown by `arrival`, or another was let through."""
         ...
 
 
