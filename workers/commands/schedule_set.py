@@ -8,9 +8,10 @@ import click
 
 from coord.cli.output import Format, print_json, print_table, write_out
 from workers.commands.application import app_option
+from workers.commands.plain import plain
 from workers.commands.schedule_options import Said, schedule_options
 from workers.commands.schedule_store import signed, with_schedules
-from workers.commands.schedule_text import COLUMNS, as_json, line, row, schedule_json, zone_of
+from workers.commands.schedule_text import COLUMNS, as_json, line, row, zone_of
 from workers.schedules.checks import check_schedule
 from workers.schedules.due import dues
 from workers.schedules.store import ScheduleStore
@@ -73,7 +74,7 @@ async def set_(
 def _print_dry(schedule: Schedule, form: Format) -> None:
     times = list(islice(dues(schedule.rule, WallTimer().now_unix_ms(), 2**63), SHOWN))
     if form is Format.JSON:
-        print_json({**schedule_json(schedule), "dues_unix_ms": times})
+        print_json({**plain(schedule), "dues_unix_ms": times})
         return
     for due in times:
         click.echo(iso(due, zone_of(schedule.rule)))

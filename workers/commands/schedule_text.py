@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from coord.cli.arguments import seconds_text
+from workers.commands.plain import plain
 from workers.model.ids import JobId
 from workers.schedules.history import Version
 from workers.schedules.store import Fired, Listed
@@ -66,23 +65,13 @@ def as_json(
 ) -> dict[str, Any]:
     """Return everything known of a schedule, for JSON."""
     return {
-        **schedule_json(listed.schedule),
+        **plain(listed.schedule),
         "revision": listed.revision,
         "next_unix_ms": listed.next_unix_ms,
-        "state": msgspec.structs.asdict(listed.state),
+        "state": plain(listed.state),
         "unended": None if standing is None else str(standing),
         "fired": [_fired_json(each) for each in fired],
     }
-
-
-def schedule_json(schedule: Schedule) -> dict[str, Any]:
-    """Return a schedule for JSON, every field of it."""
-    shown = msgspec.structs.asdict(schedule)
-    rule = schedule.rule
-    shown["rule"] = {"type": type(rule).__name__.lower(), **msgspec.structs.asdict(rule)}
-    shown["job"] = msgspec.structs.asdict(schedule.job)
-    plain: dict[str, Any] = json.loads(msgspec.json.encode(shown))
-    return plain
 
 
 def lines(listed: Listed, fired: Sequence[Fired], standing: JobId | None) -> Iterator[str]:
@@ -90,7 +79,7 @@ def lines(listed: Listed, fired: Sequence[Fired], standing: JobId | None) -> Ite
     schedule, state = listed.schedule, listed.state
     job, zone = schedule.job, zone_of(schedule.rule)
     yield f"schedule  {schedule.name}"
-    yield f"job       {job.name} {json.dumps(_plain(job.args), ensure_ascii=False)}"
+    yield f"job       {job.name} {json.dumps(plain(job.args), ensure_ascii=False)}"
     yield f"queue     {schedule.queue}, priority {schedule.priority}"
     yield f"rule      {rule_text(schedule.rule)}"
     yield f"next      {next_text(listed)}"
@@ -123,14 +112,7 @@ def version_line(version: Version, before: Schedule | None) -> str:
 
 def version_json(version: Version) -> dict[str, Any]:
     """Return an edit for JSON."""
-    edit = version.edit
-    schedule = None if edit.schedule is None else schedule_json(edit.schedule)
-    return {
-        "number": version.number,
-        "revision": version.revision,
-        **msgspec.structs.asdict(edit),
-        "schedule": schedule,
-    }
+    return {"number": version.number, "revision": version.revision, **plain(version.edit)}
 
 
 def changes(before: Schedule | None, after: Schedule | None) -> Iterator[str]:
@@ -144,7 +126,7 @@ def changes(before: Schedule | None, after: Schedule | None) -> Iterator[str]:
 
 
 def _fields(schedule: Schedule) -> dict[str, object]:
-    fields = {**schedule_json(schedule), "rule": rule_text(schedule.rule)}
+    fields = {**plain(schedule), "rule": rule_text(schedule.rule)}
     job = fields.pop("job")
     for field in ("note", "edited_by", "edited_unix_ms"):
         del fields[field]
@@ -159,15 +141,4 @@ def _edit_lines(schedule: Schedule) -> Iterator[str]:
 
 
 def _fired_json(fired: Fired) -> dict[str, Any]:
-    firing = fired.firing
-    return {
-        "number": fired.number,
-        "job": str(fired.job_id),
-        "due_unix_ms": firing.due_unix_ms,
-        "cause": firing.cause.value,
-        "fired_unix_ms": firing.fired_unix_ms,
-    }
-
-
-def _plain(value: object) -> Any:
-    return json.loads(msgspec.json.encode(value))
+    return {"number": fired.number, "job": str(fired.job_id), **plain(fired.firing)}
