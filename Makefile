@@ -7,7 +7,7 @@ PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim sim-recipes bench bench-etcd bench-memory bench-scale bench-profile
-.PHONY: bench-recipes bench-herd bench-holders chaos fuzz examples wheel api lock clean
+.PHONY: bench-jobs bench-recipes bench-herd bench-holders chaos fuzz examples wheel api lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -54,6 +54,10 @@ bench-herd: $(VENV)/.stamp ## who is disturbed by a release, or an item put, wit
 
 bench-holders: $(VENV)/.stamp ## how soon the next one holds when a holder dies, freezes or is cut off
 	$(BIN)/python -m tests.bench.holder_faults
+
+bench-jobs: $(VENV)/.stamp ## jobs beside Celery, Dramatiq and Huey, with the floors to meet
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	$(BIN)/python -m tests.bench.compare_jobs
 
 bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
 	$(BIN)/python -m tests.bench.memory_restart
