@@ -1,5 +1,7 @@
 """What the job framework raises beside the store's own errors, under the branch of each."""
 
+from typing import Self
+
 from coord.errors import CoordError, ErrorCode, Misuse, NotDone, Refused
 from workers.model.ending import Ending
 from workers.model.ids import JobId
@@ -59,3 +61,8 @@ class JobFailed(CoordError):
 
 class NotKept(NotDone):
     """The job's ending is not kept (its result_ttl_ms is 0), so nobody can wait for it."""
+
+    @classmethod
+    def of(cls, job_id: JobId) -> Self:
+        """Return the error for a job."""
+        return cls(f"the ending of job {job_id} is not kept: its result_ttl_ms is 0")

@@ -30,10 +30,12 @@ from workers.store.found import Found
 from workers.store.listing import Page
 from workers.store.new import NewJob, WhenTaken
 from workers.store.queues import QueueView
+from workers.store.shared_waiting import SharedWaits
 from workers.store.site import Site
 from workers.timer import Timer, WallTimer
 
 LIST_JOBS = 100
+ALONE_MAX = 16  # waits for jobs of one queue that have a watch each
 
 
 class JobStore:
@@ -44,6 +46,7 @@ class JobStore:
     ) -> None:
         timer = timer or WallTimer()
         self.site = Site(client, places or Places(), timer, ResultLeases(client, timer))
+        self._waits: dict[str, SharedWaits] = {}
 
     @property
     def client(self) -> JobClient:
@@ -102,11 +105,17 @@ class JobStore:
     async def wait(self, job_id: JobId) -> Ending:
         """Wait until a job has ended, by watch, and return how.
 
+        Any number of waits are cheap: many for jobs of one queue share a watch.
+
         Raises:
             UnknownJob: nothing is known of it.
             NotKept: its ending is not kept, so that nobody can wait for it.
         """
-        return await waiting.wait(self.site, job_id)
+        shared = self._waits.setdefault(job_id.queue, SharedWaits(self.site, job_id.queue))
+        with shared.counted() as waits:
+            if waits > ALONE_MAX:
+                return await shared.ending(job_id)
+            return await waiting.wait(self.site, job_id)
 
     async def cancel(self, job_id: JobId, reason: str = "") -> State:
         """Cancel a job: at once where it waits; where it runs, by asking its worker, durably.

@@ -71,7 +71,7 @@ async def _look(site: Site, job_id: JobId) -> Ending | int:
         # What it was found by is newer than the first look; both saw no ending.
         job = found.job
     if job is not None and not job.result_ttl_ms:
-        raise NotKept(f"the ending of job {job_id} is not kept: its result_ttl_ms is 0")
+        raise NotKept.of(job_id)
     return revision
 
 
