@@ -110,14 +110,9 @@ class Node:
         self._applying = Applying(store, meta, self._consensus, self._writes, self._streams)
         self._saving = Saving(settings, storage, recovered.snapshot)
         self._proposing = Proposing(
-            settings,
-            self._consensus,
-            self._writes,
-            self._time,
-            peers,
-            report,
+            settings, self._consensus, self._writes, self._time, peers, report,
             draw(0, 2**30) << 32,
-        )
+        )  # fmt: skip
         reads = Reads(draw(0, 2**30) << 32)
         self._answering = Answering(
             settings,
