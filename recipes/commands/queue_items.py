@@ -20,6 +20,7 @@ from coord.cli.output import (
 )
 from coord.client import ops
 from recipes.commands.connection import cluster_options, connecting, with_aio_client
+from recipes.commands.queue_gate import QueueGate
 from recipes.commands.queue_taking import Taking, Wanted
 from recipes.commands.rest import RestCommand, rest_option
 from recipes.commands.running import Stage
@@ -149,10 +150,11 @@ def take(
     async def work() -> int:
         async with connection as client, client.session(ttl_ms) as session:
             queue = Queue(client, start, QueueSettings(attempts))
-            consumer = Consumer(queue, session, f"command-{session.lease:x}")
+            gate = QueueGate(client, queue.prefix)
+            consumer = Consumer(queue, session, f"command-{session.lease:x}", gate)
 
             tell = functools.partial(_print_item, form)
-            return await Taking(client, session, consumer, stage, tell).run(wanted)
+            return await Taking(client, session, consumer, gate, stage, tell).run(wanted)
 
     return asyncio.run(stage.run(work()))
 

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from coord.cli.exits import ExitCode
 from coord.errors import CoordError
+from recipes.commands.queue_gate import QueueGate
 from recipes.commands.running import NOT_EXECUTABLE, NOT_FOUND, Stage, lost
 from recipes.consumer import Consumer
 from recipes.errors import SessionLost, StaleClaim
@@ -46,6 +47,7 @@ class Taking:
     client: KeyStore
     session: KeptLease
     consumer: Consumer
+    gate: QueueGate
     stage: Stage
     tell: Tell
     _taken: int = field(default=0, init=False)
@@ -86,7 +88,7 @@ class Taking:
 
     async def _next(self, wait_ms: int | None) -> Claimed | None:
         if wait_ms == 0:
-            found = await self.consumer.try_take()
+            found = await self.consumer.try_take() if await self.gate.passed() else []
         else:
             try:
                 async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from coord.cli.output import Format, print_json, print_table, write_out
+from recipes.commands.queue_gating import gate
 from recipes.commands.queue_items import items, put, take
 from workers.commands.confirming import YES, confirm
 from workers.commands.job_store import JOB_ID, with_job_store
@@ -30,7 +31,7 @@ _PURGED = [state.value for state in State if state is not State.HELD]
 def queue() -> None:
     """Look at queues of jobs, pause and resume them, clear them, put dead jobs back.
 
-    With put, take and items: queues of plain items, which a shell can work through.
+    With put, take, items and gate: queues of plain items, which a shell can work through.
 
     \b
     Example:
@@ -40,7 +41,7 @@ def queue() -> None:
     """
 
 
-for _command in (put, take, items):
+for _command in (put, take, items, gate):
     queue.add_command(_command)
 
 
