@@ -94,6 +94,13 @@ the next in line builds
 1 is lost; 2 have 1 index
 who comes later has the same: True
 """,
+    "22_batch_pipeline.py": """\
+5 of 5+ done, 100 %
+no  all of: 1 of 2
+  yes stage add has ended well
+  no  signal go was given
+done ['published 30']
+""",
 }
 
 
