@@ -54,10 +54,12 @@ _OPTIONS = (
     _option("--queue", metavar="NAME", help="Where it waits. Default: the job's, or 'default'."),
     _option("--priority", type=click.IntRange(0, 9), help="Higher runs sooner. Default: 4."),
     _option("--overlap", **_one_of(Overlap), help="While the one before runs. Default: skip."),
-    _option("--catch-up", **_one_of(CatchUp), help="Of due times missed. Default: all."),
-    _option("--catch-up-window", "catch_up_ms", type=SECONDS, help="Not fired later than that."),
+    _option("--catch-up", **_one_of(CatchUp), help="Which of those nobody fired. Default: all."),
+    _option(
+        "--catch-up-window", "catch_up_ms", type=SECONDS, help="Later is missed. Default: 3600."
+    ),
     _option("--jitter", "jitter_ms", type=SPAN, help="Fired up to so many seconds later."),
-    _option("--expires", "expires_ms", type=SPAN, help="Not to be started so long after."),
+    _option("--expires", "expires_ms", type=SPAN, help="Dropped if not started so long after."),
     _option("--attempts", "attempts_max", type=click.IntRange(1), help="Before it is dead."),
     _option("--soft-limit", "soft_limit_ms", type=SPAN, help="Asked to end after so long."),
     _option("--hard-limit", "hard_limit_ms", type=SPAN, help="Killed after so long."),
