@@ -94,17 +94,18 @@ class IdleLine:
                 found = await self._claimer.try_claim(limit, before, after)
             seen_empty = False
             if not found:
-                steps = (*before, self._claimer.claiming(limit), *after)
-                found = await self._in_line(limit, steps)
+                found = await self._in_line(limit, before, after)
             if found:
                 return found
 
-    async def _in_line(self, limit: int, steps: tuple[TxnOp, ...]) -> list[KeyValue]:
+    async def _in_line(
+        self, limit: int, before: tuple[TxnOp, ...], after: tuple[TxnOp, ...]
+    ) -> list[KeyValue]:
         """Wait in line until a claim was tried and the place was left with it."""
         session = self._claimer.session
         order = f"{self._claimer.revision:016x}-".encode() + lease_name(session.lease)
         key = self._folder + order + b"-" + self._name
-        turn = _Turn(self, key, limit, steps)
+        turn = _Turn(self, key, limit, before, after)
 
         async def turn_come(entered: Entered) -> bool:
             await while_kept(session, turn.wait(entered.answers[0]))
@@ -146,14 +147,22 @@ class IdleLine:
 class _Turn:
     """One place in line, from entering it to leaving it."""
 
-    def __init__(self, line: IdleLine, key: bytes, limit: int, steps: tuple[TxnOp, ...]) -> None:
+    def __init__(
+        self,
+        line: IdleLine,
+        key: bytes,
+        limit: int,
+        before: tuple[TxnOp, ...],
+        after: tuple[TxnOp, ...],
+    ) -> None:
         self.found: list[KeyValue] = []
         self.is_left = False
         self._line = line
         self._claimer = line._claimer
         self._key = key
         self._limit = limit
-        self._steps = steps
+        self._before = before
+        self._after = after
         self._left_over = 0
         self._ahead: Reply = RangeReply(0)
 
@@ -184,7 +193,9 @@ class _Turn:
             self._line._ahead_of(self._key),
             ops.get(empty.key, range_end=empty.range_end, count_only=True),
         ]
-        leaving = Txn((empty,), (), (*self._steps, ops.delete(self._key)))
+        claim = self._claimer.claiming(self._limit)
+        steps = (*self._before, claim, *self._after, ops.delete(self._key))
+        leaving = Txn((empty,), (), steps)
         reply = await self._line._client.txn(
             compare=self._claimer.guards(), success=[leaving, *looks], failure=looks
         )
