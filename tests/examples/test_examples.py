@@ -76,6 +76,18 @@ ann let go twice, bob holds it: True
 what bob holds, ann cannot let go
 left in line: 0
 """,
+    "10_gated_queue.py": """\
+while it is shut, taken: 0
+  waits for 4 under examples/gated/queue/ready/: 3
+  waits for 1: ID in examples/gated/queue/: 1
+  waits for 1: signal examples/gated/go: 0
+without the signal, open: False
+opened; first comes check the input
+then parse
+then link
+then publish
+the signal was given as: said ann
+""",
     "11_progress.py": """\
 parse: 100 of 200 by w1 file 100
 upload: 5 of 50 by w2
