@@ -58,13 +58,14 @@ async def wait(
 
 
 class _Waiting:
-    """The jobs one command waits for."""
+    """The jobs one command waits for; what is printed would mix with bars, so it comes after."""
 
     def __init__(self, store: JobStore, form: Format, ids: Sequence[JobId]) -> None:
         self._store = store
         self._form = form
         self._ids = ids
         self._failed: list[tuple[JobId, Ending]] = []
+        self._held_back: list[tuple[JobId, Ending]] | None = None
         self.open = set(ids)
 
     async def until_all_ended(self, bars: Bars | None = None) -> None:
@@ -78,7 +79,16 @@ class _Waiting:
             await asyncio.gather(*waiting, return_exceptions=True)
 
     async def with_progress(self) -> None:
-        """Wait likewise, and show how far those that run are."""
+        """Wait likewise, and show how far those that run are; the ends are printed last."""
+        self._held_back = []
+        try:
+            await self._with_bars()
+        finally:
+            held_back, self._held_back = self._held_back, None
+            for job_id, ending in held_back:
+                self._print(job_id, ending)
+
+    async def _with_bars(self) -> None:
         async with AsyncExitStack() as stack:
             board = await stack.enter_async_context(
                 Board(self._store.client, self._store.places.progress)
@@ -106,7 +116,9 @@ class _Waiting:
         self._print(job_id, ending)
 
     def _print(self, job_id: JobId, ending: Ending) -> None:
-        if self._form is Format.JSON:
+        if self._held_back is not None:
+            self._held_back.append((job_id, ending))
+        elif self._form is Format.JSON:
             print_json(_ended_json(job_id, ending))
         elif len(self._ids) > 1:
             click.echo(f"{job_id} {result_line(ending)}")

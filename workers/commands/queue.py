@@ -162,9 +162,10 @@ async def purge(store: JobStore, name: str, states: Sequence[str], yes: bool) ->
 @click.option(
     "--limit", type=click.IntRange(1), default=LIST_JOBS, show_default=True, help="Jobs at most."
 )
+@watch_option
 @write_out(Format.TABLE)
 @with_job_store
-async def dead(store: JobStore, form: Format, name: str, limit: int) -> None:
+async def dead(store: JobStore, form: Format, name: str, limit: int, watch: bool) -> None:
     """List the queue's dead jobs, each with why it failed.
 
     \b
@@ -172,23 +173,11 @@ async def dead(store: JobStore, form: Format, name: str, limit: int) -> None:
         coord queue dead mail
         coord queue dead mail -w json
     """
-    page = await store.list(name, State.DEAD, limit)
-    # A listing reads the jobs only; why each failed stands in its ending.
-    jobs = [await find(store.site, each.id) or each for each in page.jobs]
-    if form is Format.JSON:
-        print_json([job_json(each) for each in jobs])
-        return
-    rows = []
-    for each in jobs:
-        ending = each.ending
-        cause = ending.cause.strip().rpartition("\n")[2] if ending else ""
-        ended = when(ending.ended_unix_ms).partition(".")[0] if ending else ""
-        rows.append((str(each.id), each.name, ending.attempt if ending else "", ended, cause))
-    if form is Format.TABLE:
-        print_table(("id", "name", "attempts", "ended", "cause"), rows)
-    else:
-        for row in rows:
-            click.echo("  ".join(map(str, row)).rstrip())
+
+    async def show_all() -> None:
+        await _print_dead(store, form, name, limit)
+
+    await shown(store.client, store.places.queue(name).dead, show_all, watch=watch)
 
 
 @queue.command(name="replay")
@@ -232,6 +221,26 @@ async def _print_oldest(store: JobStore, view: QueueView) -> None:
         if found is not None:
             since = when(found.created_unix_ms).partition(".")[0]
             click.echo(f"next      {found.id} {found.name} since {since}")
+
+
+async def _print_dead(store: JobStore, form: Format, name: str, limit: int) -> None:
+    page = await store.list(name, State.DEAD, limit)
+    # A listing reads the jobs only; why each failed stands in its ending.
+    jobs = [await find(store.site, each.id) or each for each in page.jobs]
+    if form is Format.JSON:
+        print_json([job_json(each) for each in jobs])
+        return
+    rows = []
+    for each in jobs:
+        ending = each.ending
+        cause = ending.cause.strip().rpartition("\n")[2] if ending else ""
+        ended = when(ending.ended_unix_ms).partition(".")[0] if ending else ""
+        rows.append((str(each.id), each.name, ending.attempt if ending else "", ended, cause))
+    if form is Format.TABLE:
+        print_table(("id", "name", "attempts", "ended", "cause"), rows)
+    else:
+        for row in rows:
+            click.echo("  ".join(map(str, row)).rstrip())
 
 
 def _print_views(views: Sequence[QueueView], form: Format) -> None:
