@@ -31,6 +31,7 @@ class LimitView:
     Attributes:
         name: its name.
         rule: None where it has none, so that it lets everything pass.
+        rule_revision: which one it is; 0 where it has none.
         bucket: what is left of its rate, as of the time of reading; None where it has no rate.
         admitted: jobs counted against it.
         waiting_count: jobs behind it.
@@ -39,6 +40,7 @@ class LimitView:
 
     name: str
     rule: Rule | None
+    rule_revision: int
     bucket: Bucket | None
     admitted: int
     waiting_count: int
@@ -147,7 +149,15 @@ def _view(
         bucket = filled(rule, kept, now_unix_ms) if kept else full(rule, now_unix_ms)
     entries = [entry for kv in kvs if (entry := _entry(places.waiting(name), kv))]
     entries.sort(key=lambda entry: order(entry[0]))
-    return LimitView(name, rule, bucket, admitted.count, waiting.count, tuple(entries))
+    return LimitView(
+        name,
+        rule,
+        rule_kv.mod_revision if rule_kv else 0,
+        bucket,
+        admitted.count,
+        waiting.count,
+        tuple(entries),
+    )
 
 
 def _entry(prefix: bytes, kv: KeyValue) -> tuple[JobId, KeyValue] | None:

@@ -1,5 +1,7 @@
 """Steps of jobs that wait: their time has come, their limits let them pass, they are replayed."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from coord.client import ops
@@ -62,13 +64,23 @@ def fall_due(places: Places, due: Due, kv: KeyValue, job: Job, *, queue_limited:
     )
 
 
-def admit(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:
-    """Return the step of a parked job (its key `kv`) whose limits let it pass."""
+def admit(places: Places, job_id: JobId, kv: KeyValue, job: Job, rules: Mapping[str, int]) -> Move:
+    """Return the step of a parked job whose limits let it pass.
+
+    Args:
+        places: of the space.
+        job_id: the job's.
+        kv: the key it stands in, as read.
+        job: what that says.
+        rules: the revision of each limit's rule by which it may pass, 0 where it has none; the
+            step fails where one was changed since.
+    """
     at, name = places.queue(job_id.queue), str(job_id).encode()
     steps: list[TxnOp] = [ops.delete(kv.key), ops.put(at.ready + job_id.item.encode(), kv.value)]
     for limit in job.limits:
         steps += [ops.delete(places.waiting(limit) + name), ops.put(places.admitted(limit) + name)]
-    return Move((ops.modified(kv.key, "==", kv.mod_revision),), tuple(steps))
+    unchanged = [ops.modified(places.rule(limit), "==", rules[limit]) for limit in job.limits]
+    return Move((ops.modified(kv.key, "==", kv.mod_revision), *unchanged), tuple(steps))
 
 
 def park(places: Places, job_id: JobId, kv: KeyValue, job: Job) -> Move:

@@ -2,8 +2,9 @@
 
 It looks at a limit when something happened to it (a job came, ended, waits for another try; the
 rule was set) and when its rate has something to give again. What it decides by is read from the
-store each time. Nobody else admits, so a count may be too high when it is used, never too low:
-no more than a rule allows are admitted at any revision.
+store each time, and written on condition that the rules are still the same. Nobody else admits, so
+a count may be too high when it is used, never too low: no more than a rule allows are admitted at
+any revision.
 
 Jobs that were ready when their queue came under a limit are parked behind it. Those that ran then
 are not counted.
@@ -115,18 +116,21 @@ class _Desk:
         views = await self._read(names, window)
         jobs, orphans = await self._jobs(views)
         others = {limit for _, job in jobs.values() for limit in job.limits} - views.keys()
-        views |= await self._read(sorted(others), 1)
+        all_views = views | await self._read(sorted(others), 1)
         decision = decide(
             (Candidate(job_id, job.limits) for job_id, (_, job) in jobs.items()),
-            {name: view.line for name, view in views.items()},
+            {name: view.line for name, view in all_views.items()},
         )
-        moves = [admit(self._term.places, job_id, *jobs[job_id]) for job_id in decision.admitted]
+        rules = {name: view.rule_revision for name, view in all_views.items()}
+        moves = [
+            admit(self._term.places, job_id, *jobs[job_id], rules) for job_id in decision.admitted
+        ]
         passed = [limit for job_id in decision.admitted for limit in jobs[job_id][1].limits]
         counts = Counter(passed)
-        await make_moves(self._term, [*moves, *orphans], *self._buckets(views, counts))
+        await make_moves(self._term, [*moves, *orphans], *self._buckets(all_views, counts))
         self._lines.call(dict.fromkeys(passed))
         self._look_further(views, counts)
-        self._wait_for_tokens(views, decision.full)
+        self._wait_for_tokens(all_views, decision.full)
 
     async def _read(self, names: list[str], window: int) -> dict[str, LimitView]:
         now_unix_ms = self._timer.now_unix_ms()
@@ -165,8 +169,9 @@ class _Desk:
         for name, count in sorted(counts.items()):
             rule, bucket = views[name].rule, views[name].bucket
             if rule is not None and bucket is not None:
-                left = taken(rule, bucket, count)
-                notes.append(ops.put(self._term.places.bucket(name), encode_bucket(left)))
+                places, left = self._term.places, encode_bucket(taken(rule, bucket, count))
+                same = ops.modified(places.rule(name), "==", views[name].rule_revision)
+                notes.append(ops.txn([same], [ops.put(places.bucket(name), left)]))
         return notes
 
     def _look_further(self, views: dict[str, LimitView], counts: dict[str, int]) -> None:
