@@ -106,6 +106,14 @@ the next in line builds
 1 is lost; 2 have 1 index
 who comes later has the same: True
 """,
+    "21_console.py": """\
+fired within a second: True
+done "good morning, bob"
+again Cron(line='0 7 * * MON-FRI', zone='Europe/Berlin') {'who': 'ann'}
+1 ann set -
+2 bob set too early
+3 ann undo no
+""",
     "22_batch_pipeline.py": """\
 5 of 5+ done, 100 %
 no  all of: 1 of 2

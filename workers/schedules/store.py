@@ -13,7 +13,7 @@ import msgspec
 from attrs import frozen
 
 from coord.client import ops
-from coord.model import EventKind
+from coord.model import EventKind, KeyValue
 from coord.requests import RangeReply
 from recipes.mirror import Mirror, read_all
 from recipes.port import KeyStore, only
@@ -258,14 +258,21 @@ class ScheduleStore:
 
     async def firings(self, name: str) -> tuple[Fired, ...]:
         """Return the last jobs a schedule enqueued, oldest first."""
+        check_name("schedule", name)
         prefix = self._desk.places.firings(name)
-        fired = []
-        for kv in (await self._desk.client.get(prefix, prefix=True)).kvs:
-            number, _, job_id = kv.key.removeprefix(prefix).decode().partition("/")
-            firing = decode(kv.value, Firing)
-            if firing is not None:
-                fired.append(Fired(int(number, 16), JobId.parse(job_id), firing))
-        return tuple(fired)
+        kvs = (await self._desk.client.get(prefix, prefix=True)).kvs
+        return tuple(fired for kv in kvs if (fired := _fired(prefix, kv)) is not None)
+
+    async def new_firings(self, name: str) -> AsyncGenerator[Fired, None]:
+        """Yield each job a schedule enqueues from now on, as soon as that is told."""
+        check_name("schedule", name)
+        prefix = self._desk.places.firings(name)
+        async with Mirror(self._desk.client, prefix) as mirror:
+            while True:
+                for event in await mirror.change():
+                    fired = _fired(prefix, event.kv) if event.kind is EventKind.PUT else None
+                    if fired is not None:
+                        yield fired
 
     async def standing(self, name: str) -> JobId | None:
         """Return the job of a schedule that has not ended; None too where overlap is allowed."""
@@ -305,3 +312,9 @@ class ScheduleStore:
     def _listed(self, schedule: Schedule, revision: int, state: State | None) -> Listed:
         state = state or State(settled_unix_ms=self._desk.timer.now_unix_ms())
         return Listed(schedule, revision, state, wake_unix_ms(schedule, state))
+
+
+def _fired(prefix: bytes, kv: KeyValue) -> Fired | None:
+    number, _, job_id = kv.key.removeprefix(prefix).decode().partition("/")
+    firing = decode(kv.value, Firing)
+    return None if firing is None else Fired(int(number, 16), JobId.parse(job_id), firing)

@@ -260,6 +260,21 @@ async def test_changes_tell_what_is_there_and_then_each_edit(world: ScheduleWorl
 
 
 @in_world
+async def test_new_firings_are_told_as_they_happen(world: ScheduleWorld) -> None:
+    await world.steward()
+    await world.schedules.set(_with(rule=Every(60_000), overlap=Overlap.ALLOW))
+    await world.advance(60_000)
+    firings = world.schedules.new_firings("report")
+    telling = asyncio.ensure_future(anext(firings))
+    await settle()
+    assert not telling.done()
+    await world.advance(60_000)
+    fired = await telling
+    assert (fired.number, fired.firing.cause) == (2, Cause.DUE)
+    await firings.aclose()
+
+
+@in_world
 async def test_two_edits_at_once_are_both_made_one_after_the_other(world: ScheduleWorld) -> None:
     await world.schedules.set(REPORT)
     slow = world.faulty_client()
