@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,11 +16,8 @@ from workers.app.app import App
 from workers.app.call import Call
 from workers.app.hooks import Hooks
 from workers.app.load import load_app
-from workers.app.options import OptionChanges, Unique
 from workers.errors import (
     AppNotFound,
-    BadArguments,
-    DuplicateJob,
     JobFailed,
     UnknownFunction,
     UnknownJob,
@@ -194,112 +190,6 @@ async def test_a_handle_cancels_and_knows_no_progress_of_what_does_not_run() -> 
         await unknown.status()
 
 
-@pytest.mark.parametrize(
-    ("changes", "field", "expected"),
-    [
-        ({"delay_ms": 500}, "due_unix_ms", NOW + 500),
-        ({"at": datetime(2027, 1, 1, tzinfo=UTC)}, "due_unix_ms", 1_798_761_600_000),
-        ({"expires_after_ms": 70}, "expires_unix_ms", NOW + 70),
-        ({"limits": ["tenant.{to}", "tenant.{to}", "all"]}, "limits", ("tenant.ann", "all")),
-        ({"limits": "all"}, "limits", ("all",)),
-        ({"unique": Unique(window_ms=9)}, "unique_until_unix_ms", NOW + 9),
-        ({"group": "g"}, "group", "g"),
-        ({"soft_limit_ms": 1, "hard_limit_ms": 2}, "hard_limit_ms", 2),
-    ],
-)
-@in_loop
-async def test_options_of_one_call_become_times_and_names(
-    changes: OptionChanges, field: str, expected: object
-) -> None:
-    app = app_on(LocalCluster())
-
-    @app.job
-    def send(to: str) -> None: ...
-
-    job = await enqueued(app, send.options(**changes).call("ann"))
-    assert getattr(job, field) == expected
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"priority": 10},
-        {"queue": "a b"},
-        {"attempts_max": 0},
-        {"delay_ms": -1},
-        {"soft_limit_ms": 3, "hard_limit_ms": 2},
-        {"delay_ms": 5, "at": datetime(2027, 1, 1, tzinfo=UTC)},
-        {"at": datetime(2027, 1, 1)},  # noqa: DTZ001
-        {"colour": "red"},
-    ],
-)
-def test_options_that_cannot_be_are_misuse(changes: Any) -> None:
-    app = App()
-
-    @app.job
-    def send(to: str) -> None: ...
-
-    with pytest.raises(Misuse):
-        send.options(**changes)
-
-
-def by_user(*, user: str, **others: object) -> str:
-    return user
-
-
-@pytest.mark.parametrize(
-    ("unique", "same", "other"),
-    [
-        (Unique(), {"user": "a", "n": 1}, {"user": "a", "n": 2}),
-        (Unique(key="{user}"), {"user": "a", "n": 2}, {"user": "b", "n": 1}),
-        (Unique(key=by_user), {"user": "a", "n": 2}, {"user": "b", "n": 1}),
-    ],
-)
-@in_loop
-async def test_a_unique_key_is_made_of_all_arguments_of_a_template_or_by_a_function(
-    unique: Unique, same: dict[str, Any], other: dict[str, Any]
-) -> None:
-    app = app_on(LocalCluster())
-
-    @app.job(unique=unique)
-    def work(user: str, n: int) -> None: ...
-
-    first = await work.enqueue_async("a", 1)
-    with pytest.raises(DuplicateJob) as caught:
-        await work.enqueue_async(**same)
-    assert caught.value.job_id == first.id
-    await work.enqueue_async(**other)
-
-
-@pytest.mark.parametrize(
-    ("scope", "other_job", "other_queue"),
-    [("job", True, False), ("queue", False, True), ("space", False, False)],
-)
-@in_loop
-async def test_a_unique_key_counts_within_its_scope(
-    scope: Any, other_job: bool, other_queue: bool
-) -> None:
-    app = app_on(LocalCluster())
-    unique = Unique(key="the one", scope=scope)
-
-    @app.job(unique=unique)
-    def one() -> None: ...
-
-    @app.job(unique=unique)
-    def two() -> None: ...
-
-    async def is_free(call: Callable[[], Any]) -> bool:
-        try:
-            await call()
-        except DuplicateJob:
-            return False
-        return True
-
-    await one.enqueue_async()
-    assert await is_free(two.enqueue_async) is other_job
-    assert await is_free(one.options(queue="other").enqueue_async) is other_queue
-
-
 @in_loop
 async def test_many_calls_are_enqueued_at_once_in_their_order() -> None:
     cluster = LocalCluster()
@@ -422,14 +312,3 @@ def test_an_unknown_job_is_refused_with_the_names_there_are() -> None:
 def test_an_application_that_is_not_there_is_told_with_the_cause(path: str, why: str) -> None:
     with pytest.raises(AppNotFound, match=why):
         load_app(path)
-
-
-@in_loop
-async def test_a_template_that_cannot_be_filled_in_names_what_is_missing() -> None:
-    app = app_on(LocalCluster())
-
-    @app.job(limits=("tenant.{tenant}",))
-    def work(n: int) -> None: ...
-
-    with pytest.raises(BadArguments, match="tenant"):
-        await work.enqueue_async(1)
