@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 from attrs import evolve
 
 from coord.errors import MaybeDone
@@ -18,6 +19,7 @@ from workers.model.states import State
 from workers.schedules.chore import ScheduleChore
 from workers.schedules.places import SchedulePlaces
 from workers.schedules.store import ScheduleStore
+from workers.schedules.values import Cron, Overlap, Schedule
 from workers.schedules.zones import parse_time
 from workers.steps.held import end_held
 from workers.steward.chore import Term
@@ -29,6 +31,8 @@ from workers.timer import Timer
 
 PLACES = Places()
 START_UNIX_MS = parse_time("2026-11-22T10:00:30")
+MINUTE_MS = 60_000
+MINUTELY = Schedule("s", Job("f", {"n": 1}), Cron("* * * * *"), overlap=Overlap.ALLOW)
 
 
 class ScheduleWorld:
@@ -101,6 +105,11 @@ class ScheduleWorld:
         """Let time pass until a UTC time."""
         await self.advance(parse_time(text) - self.timer.now_unix_ms())
 
+    async def tally(self, name: str = "s") -> tuple[int, int, int]:
+        """Return how many jobs a schedule enqueued, and of due times skipped and missed."""
+        state = (await self.schedules.find(name)).state
+        return state.firings, state.skipped, state.missed
+
     async def every_due(self, schedule: str, queue: str = "default") -> dict[JobId, str]:
         """Return the due times of all jobs a schedule enqueued, whatever became of them."""
         found: dict[JobId, str] = {}
@@ -143,6 +152,11 @@ class ScheduleWorld:
         move = end_held(PLACES, job_id, job, worker, ending)
         assert (await self.client.txn(move.compare, move.ops)).succeeded
         await settle()
+
+
+def minutely(**changes: Any) -> Schedule:
+    """Return a schedule of every minute with some fields changed."""
+    return msgspec.structs.replace(MINUTELY, **changes)
 
 
 def due_of(job: Job) -> str:
