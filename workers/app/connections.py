@@ -5,11 +5,11 @@ a forked process makes its own.
 """
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from attrs import frozen
 
@@ -38,9 +38,7 @@ class Connections:
         self._connect = connect
         self._places = places
         self._timer = timer
-        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[_Connected]] = (
-            WeakKeyDictionary()
-        )
+        self._by_loop: dict[asyncio.AbstractEventLoop, asyncio.Task[_Connected]] = {}
         self._portal: Portal | None = None
         self._opening = threading.Lock()
 
@@ -53,6 +51,7 @@ class Connections:
         loop = asyncio.get_running_loop()
         entering = self._by_loop.get(loop)
         if entering is None:
+            self._forget_closed()
             entering = loop.create_task(self._enter(), name="connect the application")
             self._by_loop[loop] = entering
         try:
@@ -73,6 +72,7 @@ class Connections:
         with self._opening:
             if self._portal is None or not self._portal.alive:
                 self._portal = Portal()
+                atexit.register(self.close)
             return self._portal
 
     async def leave(self) -> None:
@@ -83,11 +83,17 @@ class Connections:
 
     def close(self) -> None:
         """Close the client of the application's own thread, and end that; twice does nothing."""
+        atexit.unregister(self.close)
         with self._opening:
             portal, self._portal = self._portal, None
         if portal is not None and portal.alive:
             portal.run(self.leave())
             portal.stop()
+
+    def _forget_closed(self) -> None:
+        """Let go of clients whose loops ended without `leave`: they went with those."""
+        for loop in [loop for loop in self._by_loop if loop.is_closed()]:
+            del self._by_loop[loop]
 
     async def _enter(self) -> _Connected:
         leaving = AsyncExitStack()
