@@ -6,7 +6,7 @@ The crew outlives sessions; what it is doing when one is lost is killed.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Protocol
 
 import structlog
@@ -145,7 +145,7 @@ class Crew:
         given = 0
         messages: dict[ChildProcess, list[Run]] = {}
         for held in backlog:
-            child = self._room_for(held.job)
+            child = self._room_for(held.job, messages)
             if child is None:
                 break
             messages.setdefault(child, []).append(self._assign(held, child))
@@ -185,7 +185,8 @@ class Crew:
                 child.kill(reason)
         return abandoned
 
-    def _room_for(self, job: Job) -> ChildProcess | None:
+    def _room_for(self, job: Job, chosen: Container[ChildProcess]) -> ChildProcess | None:
+        """Return a child to give a job to, if there is one; those in `chosen` get some already."""
         wanted = self.functions.get(job.name, IN_CHILD)
         slots = self._settings.slots
         if wanted != IN_CHILD:
@@ -204,7 +205,9 @@ class Crew:
         if not best.assigned:
             return best if self.running < slots else None
         depth = min(self._pace.depth(job.name), *self._depths(best))
-        return best if len(best.assigned) < depth else None
+        # What is given ahead is given by the handful, so that few messages are needed.
+        most = depth if best in chosen else max(1, depth // 2)
+        return best if len(best.assigned) < most else None
 
     def _limit_reached(self, child: ChildProcess) -> bool:
         most = self._settings.jobs_per_child_max

@@ -94,6 +94,7 @@ class Shift:
         self._draws: dict[Source, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._claiming = True
+        self._giving = False
         self._draw = random.SystemRandom().random
         self._empty_handed = asyncio.Event()
         self._registration: Registration | None = None
@@ -208,11 +209,12 @@ class Shift:
             job = Job(NO_JOB, {"value": kv.value}, attempts_max=1)
         held = HeldJob(job_id, kv, job, job.tries + kv.claims)
         self._held[kv.key] = held
-        wish = self._cancels.keys.get(self._places.cancel(job_id))
-        if wish is not None:
-            held.cancel_reason = wish.value.decode(errors="replace")
-        else:
+        if cancels:
             held.cancel_reason = cancels.get(str(job_id))
+        if self._cancels.keys:
+            wish = self._cancels.keys.get(self._places.cancel(job_id))
+            if wish is not None:
+                held.cancel_reason = wish.value.decode(errors="replace")
         self._queue(held)
 
     def _queue(self, held: HeldJob) -> None:
@@ -270,7 +272,7 @@ class Shift:
             cause = outcome.cause.rpartition("\n")[2]
             log.warning("attempt failed", job=str(held.id), attempt=held.attempt, cause=cause)
         self._ledger.settle(held, verdict)
-        self._give()
+        self._give_soon()
 
     def reported(self, held: HeldJob, report: Report) -> None:
         """See Foreman."""
@@ -298,9 +300,16 @@ class Shift:
         if not self._held:
             self._empty_handed.set()
 
+    def _give_soon(self) -> None:
+        """Give waiting jobs to children at the end of this turn, when all that ended is known."""
+        if not self._giving and self._backlog:
+            self._giving = True
+            asyncio.get_running_loop().call_soon(self._give)
+
     def _give(self) -> None:
         """Give waiting jobs to children that have room."""
-        if self._backlog:
+        self._giving = False
+        if self._backlog and self._crew.foreman is self:
             for _ in range(self._crew.give(iter(self._backlog))):
                 self._backlog.popleft()
 
