@@ -127,6 +127,9 @@ def start(**options: Any) -> int:
         coord worker start -A shop.jobs:app -Q mail,default -c 4
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    if options["endpoints"]:
+        # Children inherit it: jobs that enqueue others do so in the cluster they came from.
+        os.environ["COORD_ENDPOINTS"] = options["endpoints"]
     try:
         settings = _settings(**options)
     except ValueError as error:
