@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from coord.testing.local import settle
 from tests.workers.commands.conftest import JobCommands
 from workers.gates.chore import GateChore
 from workers.gates.store import GateStore
@@ -20,7 +21,7 @@ def _steward(coord_command: JobCommands) -> None:
         store = coord_command.store
         term = await new_term(store.client, store.places)
         running = asyncio.create_task(GateChore(store.site.timer).run(term))
-        await asyncio.sleep(0.02)
+        await settle()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from coord.testing.local import settle
 from tests.workers.commands.conftest import JobCommands
 from workers.pipelines.chore import PipelineChore
 from workers.testing.hand_worker import HandWorker
@@ -41,7 +42,7 @@ class _At:
         store = self._command.store
         term = await new_term(store.client, store.places)
         running = asyncio.create_task(PipelineChore(store.site.timer).run(term))
-        await asyncio.sleep(0.02)
+        await settle()
         count = await work
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -56,7 +57,7 @@ class _At:
             for job in held:
                 done = await (worker.bury(job) if fail else worker.complete(job))
                 count += done
-            await asyncio.sleep(0.02)
+            await settle()
         return count
 
 
