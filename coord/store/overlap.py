@@ -34,13 +34,36 @@ def find_duplicate(op: Txn) -> bytes | None:
 
 
 class _Deletes:
-    """Spans that are deleted, kept apart and in order so that a key is looked up quickly."""
+    """What is deleted: single keys, and ranges in order, so that a key is looked up quickly."""
 
-    def __init__(self, spans: list[_Span]) -> None:
-        self.spans = spans
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+        self._ranges: list[_Span] = []
         self._lows: list[bytes] = []
         self._highs: list[bytes | None] = []
-        for low, high in sorted(spans, key=lambda span: span[0]):
+
+    def __bool__(self) -> bool:
+        return bool(self._keys or self._ranges)
+
+    def add(self, op: DeleteRange) -> None:
+        """Add one operation; ranges count once `arrange` is called."""
+        if op.range_end:
+            self._ranges.append((op.key, high_of(op.range_end)))
+        else:
+            self._keys.add(op.key)
+
+    def join(self, other: "_Deletes") -> None:
+        """Add what another one has."""
+        self._keys |= other._keys
+        if other._ranges:
+            self._ranges += other._ranges
+            self.arrange()
+
+    def arrange(self) -> None:
+        """Put the ranges in order, those that touch each other made one."""
+        self._lows.clear()
+        self._highs.clear()
+        for low, high in sorted(self._ranges, key=lambda span: span[0]):
             if self._lows and (self._highs[-1] is None or self._highs[-1] >= low):
                 last = self._highs[-1]
                 self._highs[-1] = None if last is None or high is None else max(last, high)
@@ -50,6 +73,8 @@ class _Deletes:
 
     def check(self, key: bytes) -> None:
         """Raise if the key is deleted."""
+        if key in self._keys:
+            raise _Duplicate(key)
         at = bisect_right(self._lows, key) - 1
         if at >= 0:
             high = self._highs[at]
@@ -57,35 +82,35 @@ class _Deletes:
                 raise _Duplicate(key)
 
 
-def _span(op: DeleteRange) -> _Span:
-    return (op.key, high_of(op.range_end)) if op.range_end else (op.key, op.key + b"\0")
-
-
-def _check(ops: tuple[TxnOp, ...]) -> tuple[set[bytes], list[_Span]]:
-    """Check one branch; returns the keys it puts and the spans it deletes, nested included."""
-    deletes = _Deletes([_span(op) for op in ops if type(op) is DeleteRange])
+def _check(ops: tuple[TxnOp, ...]) -> tuple[set[bytes], _Deletes]:
+    """Check one branch; returns the keys it puts and what it deletes, nested included."""
+    deletes = _Deletes()
+    for op in ops:
+        if type(op) is DeleteRange:
+            deletes.add(op)
+    deletes.arrange()
     puts: set[bytes] = set()
     for op in ops:
         if type(op) is Txn:
-            deletes = _join_nested(op, puts, deletes)
+            _join_nested(op, puts, deletes)
     for op in ops:
         if type(op) is Put and not (op.sequence or op.same_sequence):
             if op.key in puts:
                 raise _Duplicate(op.key)
             deletes.check(op.key)
             puts.add(op.key)
-    return puts, deletes.spans
+    return puts, deletes
 
 
-def _join_nested(op: Txn, puts: set[bytes], deletes: _Deletes) -> _Deletes:
-    """Add a nested transaction's puts to `puts`; returns the deletes with its own added."""
-    then_puts, then_spans = _check(op.success)
-    else_puts, else_spans = _check(op.failure)
+def _join_nested(op: Txn, puts: set[bytes], deletes: _Deletes) -> None:
+    """Add a nested transaction's puts and deletes to those of the branch it is in."""
+    then_puts, then_deletes = _check(op.success)
+    else_puts, else_deletes = _check(op.failure)
     for key in sorted(then_puts | else_puts):
         if key in puts:
             raise _Duplicate(key)
         deletes.check(key)
     puts |= then_puts | else_puts
-    if not then_spans and not else_spans:
-        return deletes
-    return _Deletes(deletes.spans + then_spans + else_spans)
+    for nested in (then_deletes, else_deletes):
+        if nested:
+            deletes.join(nested)
