@@ -131,9 +131,12 @@ class Streams:
         """
         since_ms = now_ms - self._settings.watch_silence_ms
         for route in [route for route, s in self._streams.items() if s.heard_ms < since_ms]:
-            for watch in list(self._streams[route].watches):
-                self._refuse(route, watch, ErrorCode.TIMED_OUT, "the client was silent")
+            for watch in self._streams[route].watches:
+                self._notices[route, watch] = WatchCanceled(
+                    watch, 0, ErrorCode.TIMED_OUT, "the client was silent"
+                )
             self.drop(route)
+        self._tell_notices()
 
     def drop(self, route: bytes) -> None:
         """Forget a connection that is gone, and its watches."""
@@ -329,12 +332,13 @@ class Streams:
             self._lagging.pop((route, watch), None)
 
     def _refuse(self, route: bytes, watch: int, code: ErrorCode, detail: str) -> None:
-        self._send(route, WatchCanceled(watch, 0, code, detail))
+        self._notices[route, watch] = WatchCanceled(watch, 0, code, detail)
+        self._tell_notices()
 
     def _has_room(self, stream: _Stream) -> bool:
         return stream.sent_bytes - stream.consumed_bytes < self._settings.watch_window_bytes
 
-    def _send(self, route: bytes, frame: WatchCreated | WatchCanceled | WatchProgress) -> None:
+    def _send(self, route: bytes, frame: WatchCreated | WatchProgress) -> None:
         payload = node_frames.encode(frame)
         if self._clients.send(route, payload) is SendResult.GONE:
             self.drop(route)

@@ -208,6 +208,20 @@ def test_a_silent_client_is_let_go_with_notice_and_a_heard_one_stays() -> None:
     assert canceled.code == ErrorCode.TIMED_OUT
 
 
+def test_a_silent_client_whose_queue_is_full_gets_its_notice_once_there_is_room() -> None:
+    world = _World(watch_silence_ms=100)
+    world.watch(_A, WatchCreate(1, b"k"))
+    world.clients.take(_A)
+    world.clients.results[_A] = SendResult.BUSY
+    world.streams.let_go_silent(150.0)
+    assert world.clients.take(_A) == []
+    del world.clients.results[_A]
+    world.pump()
+    (canceled,) = world.clients.take(_A)
+    assert isinstance(canceled, WatchCanceled)
+    assert (canceled.watch, canceled.code) == (1, ErrorCode.TIMED_OUT)
+
+
 def test_progress_is_told_to_live_watches_that_asked_for_it() -> None:
     world = _World(watch_progress_ms=50)
     world.watch(_A, WatchCreate(1, b"k", progress=True))
