@@ -36,6 +36,8 @@ async def while_kept(session: KeptLease, awaited: Coroutine[Any, Any, T]) -> T:
         if not work.done():
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+        elif not work.cancelled():
+            work.exception()  # cancelled in the moment it failed, nobody asked for it
 
 
 async def until_gone(

@@ -1,6 +1,7 @@
 """Waiting as long as a session lasts."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -78,3 +79,27 @@ async def test_a_key_that_is_only_rewritten_has_not_gone() -> None:
     assert not waiting.done()
     await client.delete("key")
     await waiting
+
+
+@in_loop
+async def test_cancelled_in_the_moment_it_failed_it_leaves_no_error_unheard() -> None:
+    client = LocalCluster().client()
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    async with client.session() as session:
+        ready = asyncio.Event()
+
+        async def work() -> None:
+            await ready.wait()
+            raise LookupError
+
+        waiting = asyncio.create_task(while_kept(session, work()))
+        await settle()
+        ready.set()
+        await settle(1)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        await settle()
+        gc.collect()
+        assert unheard == []
