@@ -154,4 +154,10 @@ def _make_task(
 
 def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     assert isinstance(loop, VirtualLoop)
-    loop.complaints.append(f"{context.get('message')}: {context.get('exception')!r}")
+    what = context.get("future") or context.get("handle") or ""
+    loop.complaints.append(f"{context.get('message')}: {context.get('exception')!r} {what}")
+
+
+async def pause(seconds: float) -> None:
+    """Let a program do nothing for a while, in the time of its loop."""
+    await asyncio.sleep(seconds)

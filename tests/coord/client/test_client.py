@@ -22,6 +22,7 @@ from coord.errors import (
 from coord.frames import WriteFrame
 from coord.requests import LeaseRevoke, LeaseTimeToLive, LeaseTimeToLiveReply, RangeReply
 from coord.testing.instant_node import InstantDialer, InstantNode
+from coord.testing.local import settle
 
 NODE, NOBODY = "tcp://node:1", "tcp://nobody:1"
 Script = Callable[[Client, InstantNode], Coroutine[Any, Any, None]]
@@ -220,7 +221,7 @@ def test_who_stops_waiting_for_a_watch_to_stand_leaves_none_behind() -> None:
         await client.put("other", "v")
         (channel,) = node.channels
         following = asyncio.create_task(follow())
-        await asyncio.sleep(0)
+        await settle(1)
         assert len(channel.watches) == 1
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -11,6 +11,7 @@ from coord.client.settings import Settings
 from coord.testing.faults import Swarm
 from coord.testing.process import Main, Process
 from coord.testing.violation import Violation
+from coord.testing.virtual_loop import pause
 from coord.testing.world import Application, World
 
 _SWARM = Swarm(fault_ms=4_000.0, clients=0)
@@ -100,7 +101,7 @@ def test_what_a_program_raises_ends_the_run() -> None:
 
 def test_a_task_left_behind_is_an_error() -> None:
     async def leave(client: Client) -> None:
-        asyncio.create_task(asyncio.sleep(100), name="orphan")  # noqa: RUF006 - on purpose
+        asyncio.create_task(pause(100), name="orphan")  # noqa: RUF006 - on purpose
 
     with pytest.raises(Violation, match="orphan"):
         _OneProcess(leave).run_until(1_000)
@@ -110,7 +111,7 @@ def test_its_clock_runs_at_its_own_pace() -> None:
     ended: list[float] = []
 
     async def sleep(client: Client) -> None:
-        await asyncio.sleep(1.0)
+        await pause(1.0)
         ended.append(asyncio.get_running_loop().time())
 
     world = _OneProcess(sleep, pace=0.5)

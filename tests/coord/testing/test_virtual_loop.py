@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from coord.testing.violation import Violation
-from coord.testing.virtual_loop import VirtualLoop
+from coord.testing.virtual_loop import VirtualLoop, pause
 
 
 class _Bench:
@@ -33,7 +33,7 @@ def test_a_turn_runs_all_that_is_ready_and_tells_how_long_to_wait(bench: _Bench)
 
     async def program() -> None:
         seen.append("began")
-        await asyncio.sleep(3.0)
+        await pause(3.0)
         seen.append("slept")
 
     bench.loop.create_task(program())
@@ -77,7 +77,7 @@ def test_a_reader_is_called_once_for_each_change_it_is_told_of(bench: _Bench) ->
 
 def test_tasks_in_a_set_come_in_the_order_of_their_making(bench: _Bench) -> None:
     async def program() -> None:
-        tasks = [asyncio.create_task(asyncio.sleep(1), name=f"t{n}") for n in range(20)]
+        tasks = [asyncio.create_task(pause(1), name=f"t{n}") for n in range(20)]
         assert list(set(reversed(tasks))) == tasks
         done, _ = await asyncio.wait(tasks)
         assert list(done) == tasks
@@ -91,8 +91,8 @@ def test_tasks_in_a_set_come_in_the_order_of_their_making(bench: _Bench) -> None
 
 def test_a_loop_that_never_rests_is_an_error(bench: _Bench) -> None:
     async def busy() -> None:
-        while True:  # noqa: ASYNC110 - on purpose
-            await asyncio.sleep(0)
+        while True:
+            await pause(0)
 
     task = bench.loop.create_task(busy(), name="bee")
     with pytest.raises(Violation, match=r"busy loop.*bee"):
