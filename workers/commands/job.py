@@ -6,6 +6,7 @@ import click
 
 from coord.cli.output import Format, print_json, print_table, write_out
 from workers.commands.confirming import YES, confirm
+from workers.commands.crowd import with_each
 from workers.commands.job_reasons import reasons
 from workers.commands.job_store import JOB_ID, with_job_store
 from workers.commands.job_submit import submit
@@ -154,9 +155,11 @@ async def cancel(
         for state in (State.HELD, *WAITING):
             wanted += [found.id async for found in store.every(queue, state)]
         confirm(f"cancel {len(wanted)} jobs of {queue}", yes)
-    for job_id in wanted:
-        state = await store.cancel(job_id, reason)
-        _print_state(job_id, state, form)
+
+    async def cancel_one(job_id: JobId) -> None:
+        _print_state(job_id, await store.cancel(job_id, reason), form)
+
+    await with_each(wanted, cancel_one)
 
 
 @job.command(name="retry")

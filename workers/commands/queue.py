@@ -12,6 +12,7 @@ from coord.cli.output import Format, print_json, print_table, write_out
 from recipes.commands.queue_gating import gate
 from recipes.commands.queue_items import items, put, take
 from workers.commands.confirming import YES, confirm
+from workers.commands.crowd import with_each
 from workers.commands.job_store import JOB_ID, with_job_store
 from workers.commands.job_text import job_json, when
 from workers.commands.redrawing import shown, watch_option
@@ -204,8 +205,7 @@ async def replay(
     if all_:
         wanted = [found.id async for found in store.every(name, State.DEAD)]
         confirm(f"replay {len(wanted)} dead jobs of {name}", yes)
-    for job_id in wanted:
-        await store.replay(job_id)
+    await with_each(wanted, store.replay)
     click.echo(f"replayed {len(wanted)} jobs of {name}")
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from attrs import frozen
 
 from coord.client import ops
+from coord.errors import ErrorCode, Refused
 from coord.model import KeyValue
 from workers.model.ids import JobId
 from workers.model.states import State
@@ -47,9 +48,15 @@ async def _scan(
     prefix = _place(site, queue, state)
     end = ops.prefix_end(prefix)
     start = prefix + after.encode() + b"\0" if after else prefix
-    more = True
+    more, limit = True, PAGE_JOBS
     while more:
-        reply = await site.client.get(start, range_end=end, limit=PAGE_JOBS)
+        try:
+            reply = await site.client.get(start, range_end=end, limit=limit)
+        except Refused as error:
+            if error.code is not ErrorCode.REPLY_TOO_LARGE or limit == 1:
+                raise
+            limit = 1 + limit // 8  # large jobs: fewer at a time
+            continue
         for kv in reply.kvs:
             found = _found(queue, state, prefix, kv)
             if found is not None:

@@ -78,6 +78,14 @@ async def test_a_listing_comes_in_pages_that_lose_and_repeat_nothing() -> None:
 
 
 @in_loop
+async def test_jobs_too_large_for_one_answer_are_listed_all_the_same() -> None:
+    store = store_of(LocalCluster())
+    large = Job("send", {"text": "x" * 900_000})
+    ids = await store.enqueue_many([NewJob("mail", large)] * 40)
+    assert [found.id async for found in store.every("mail", State.READY)] == ids
+
+
+@in_loop
 async def test_jobs_that_run_are_listed_with_their_worker() -> None:
     store = store_of(LocalCluster())
     ids = [await store.enqueue("mail", JOB) for _ in range(2)]
