@@ -120,12 +120,20 @@ class SharedWaits:
             self._news.clear()
             while wanted := sorted(self._unseen & self._expected.keys())[:LOOK_JOBS]:
                 self._unseen.difference_update(wanted)
-                try:
-                    await self._look(wanted)
-                except CoordError as error:
-                    for item in wanted:
-                        self._fail(item, error)
+                await self._look_or_fail(wanted)
             self._unseen.clear()
+
+    async def _look_or_fail(self, items: list[bytes]) -> None:
+        try:
+            await self._look(items)
+        except CoordError as error:
+            if error.code is ErrorCode.REPLY_TOO_LARGE and len(items) > 1:
+                half = len(items) // 2
+                await self._look_or_fail(items[:half])
+                await self._look_or_fail(items[half:])
+                return
+            for item in items:
+                self._fail(item, error)
 
     async def _look(self, items: list[bytes]) -> None:
         """Take the endings that are there; fail whom nobody knows, or whose ending is not kept."""

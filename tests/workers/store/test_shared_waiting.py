@@ -173,6 +173,15 @@ async def test_a_cluster_that_is_away_fails_those_who_ask_and_no_other() -> None
 
 
 @in_loop
+async def test_jobs_too_large_for_one_look_are_looked_for_in_parts() -> None:
+    crowd = Crowd()
+    await crowd.gather(Job("send", {"text": "x" * 500_000}))
+    for _ in range(MANY // 20):
+        await crowd.end(20)
+    assert {wait.result().state for wait in crowd.waits} == {State.DONE}
+
+
+@in_loop
 async def test_when_the_watch_ends_for_good_everybody_is_told() -> None:
     crowd = Crowd()
     await crowd.gather()
