@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 import coord
-from coord.testing.local_cluster import LocalProcesses, started_cluster
+from coord.testing.local_cluster import LocalProcesses, started_cluster, wait_for
 from recipes import blocking
 
 pytestmark = pytest.mark.integration
@@ -56,6 +56,8 @@ def test_the_item_of_a_killed_taker_goes_to_the_next_within_its_time_to_live_and
     doomed = start(cluster, *words, script)
     assert read_line(doomed) == "1"
     following = start(cluster, *words, "echo $COORD_ITEM_ATTEMPT; cat")
+    in_line = "queues/killed/idle/"
+    wait_for(lambda: client.get(in_line, prefix=True).count == 1, 15, lambda: in_line)
     doomed.kill()
     killed_s = time.monotonic()
     assert read_line(following) == "2"

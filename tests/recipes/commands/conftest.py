@@ -15,6 +15,8 @@ from coord.client.ops import Text
 from coord.testing.local import LocalClient, LocalCluster, LocalWatch
 from recipes.commands.connection import AioConnector
 
+TURNS = 50
+
 
 class FollowedClient(LocalClient):
     """Once a watch is made, does what the test says, and then has the process told to end."""
@@ -27,7 +29,7 @@ class FollowedClient(LocalClient):
         self._is_ended = is_ended
 
     def watch(self, key: Text, **options: Any) -> LocalWatch:
-        asyncio.get_running_loop().call_soon(self._step)
+        self._step_soon()
         return super().watch(key, **options)
 
     def _step(self) -> None:
@@ -38,8 +40,14 @@ class FollowedClient(LocalClient):
             return
         else:
             return
-        # Between two steps everybody who waits has a few turns to see the first.
-        asyncio.get_running_loop().call_later(0.01, self._step)
+        self._step_soon()
+
+    def _step_soon(self, turns: int = TURNS) -> None:
+        """Go on when everybody who waits has had some turns of the loop to see what happened."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self._step_soon, turns - 1)
+        else:
+            self._step()
 
 
 class RecipeCommands:
