@@ -14,7 +14,6 @@ Cost: as a gate; in a batch, one item to a claim.
 Keys: as a gate's; the revision of NAME/open bounds the batch, for items are numbered by revision.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from coord.client import ops
@@ -28,6 +27,7 @@ from recipes.gate_leaves import Epoch
 from recipes.gate_records import Declared, decoded
 from recipes.queue import Queue
 from recipes.timer import Timer
+from recipes.waiting import first_of
 
 NEVER = -1  # no key was ever written at this revision
 
@@ -37,7 +37,7 @@ class BatchGate(Gate):
 
     Raises:
         NeverOpens: it would open once and never again: a size of something else than the queue's
-            items, or a time of day.
+            items, a time of day; or a queue that is not in order of arrival.
     """
 
     _shuts_again = True
@@ -53,6 +53,8 @@ class BatchGate(Gate):
         also: Callable[[Opening], Sequence[TxnOp]] = lambda _: (),
     ) -> None:
         super().__init__(queue.client, name, condition, timer=timer, guards=guards, also=also)
+        if not queue.in_order:
+            raise NeverOpens("batches are for queues that number their items in order of arrival")
         self._queue = queue
         self._counted = Epoch(0, 0)
         for leaf in leaves(condition):
@@ -89,18 +91,7 @@ class BatchGate(Gate):
         async def within() -> None:
             await arrival()
 
-        async def beyond() -> None:
-            await self.wait()
-
-        both = {asyncio.ensure_future(within()), asyncio.ensure_future(beyond())}
-        try:
-            done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
+        await first_of(within(), self.wait())
 
     def _declaration(self) -> Declared:
         declared = super()._declaration()

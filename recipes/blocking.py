@@ -31,10 +31,13 @@ RECIPES = {
     "Consumer": "consumer",
     "AtomicValue": "counter",
     "Counter": "counter",
+    "DelayQueue": "delay_queue",
+    "Mover": "delay_queue",
     "Election": "election",
-    "SizeGate": "gate",
     "Gate": "gate",
+    "SizeGate": "gate",
     "HandOver": "hand_over",
+    "IdQueue": "id_queue",
     "Latch": "latch",
     "Lock": "lock",
     "Group": "membership",
@@ -42,12 +45,14 @@ RECIPES = {
     "Monitor": "monitor",
     "MultiLock": "multilock",
     "Presence": "presence",
+    "PriorityQueue": "priority_queue",
     "Board": "progress",
     "Reporter": "progress",
     "Queue": "queue",
     "Registry": "registry",
     "RWLock": "rwlock",
     "Semaphore": "semaphore",
+    "ShardedQueue": "sharded_queue",
     "SignalGate": "signal_gate",
 }
 
@@ -128,7 +133,7 @@ class Face:
         return _face(self._portal, item)
 
 
-def _make(recipe: type, client: Client | Face, *args: Any, **kwargs: Any) -> Face:
+def _make(recipe: type, client: Client | Face, /, *args: Any, **kwargs: Any) -> Face:
     portal = client._portal
 
     async def made() -> Any:
@@ -137,7 +142,7 @@ def _make(recipe: type, client: Client | Face, *args: Any, **kwargs: Any) -> Fac
     return Face(portal, portal.run(made()))
 
 
-def _call(portal: Portal, target: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+def _call(portal: Portal, target: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
     async def call() -> Any:
         result = getattr(target, name)(*map(_behind, args), **_all_behind(kwargs))
         return await result if inspect.iscoroutine(result) else result

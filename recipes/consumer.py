@@ -13,7 +13,7 @@ from attrs import frozen
 from coord.client import ops
 from coord.errors import MaybeDone
 from coord.model import KeyValue
-from coord.requests import Compare, TxnOp
+from coord.requests import Claim, Compare, TxnOp
 from recipes.claims import Claimer, Shape
 from recipes.errors import NotHolder, SessionLost, StaleClaim
 from recipes.idle import IdleLine
@@ -52,15 +52,11 @@ class Consumer:
         self.name = name
         self._target = queue.held + name.encode() + b"/"
         self._gate = gate
-        client, source, target = queue.client, queue.ready, self._target
-        self._claimer = Claimer(client, session, source, target, self._guards, _shape_of(gate))
+        client, source, target, guards = queue.client, queue.ready, self._target, self._guards
+        shape = _Shape(queue, name, gate) if gate or not queue.in_order else None
+        self._claimer = Claimer(client, session, source, target, guards, shape)
         self._idle = IdleLine(
-            client,
-            self._claimer,
-            queue.prefix + b"idle/",
-            name.encode(),
-            self._opening,
-            self._arrival,
+            client, self._claimer, queue.idle, name.encode(), self._opening, self._arrival
         )
 
     @property
@@ -115,7 +111,8 @@ class Consumer:
         def ours(kv: KeyValue) -> bool:
             return msgspec.json.decode(kv.value, type=Done).token == item.token
 
-        steps = [ops.put(done, record), ops.delete(item.key), *also]
+        ending = [ops.delete(item.key), *self._queue.completing(item)]
+        steps = [ops.put(done, record), *ending, *also]
         return await self.settle(item, steps, Marker(done, ours))
 
     async def give_back(self, item: Claimed) -> bool:
@@ -159,7 +156,7 @@ class Consumer:
         Raises:
             StaleClaim: the claim has ended; nothing was written.
         """
-        dead = ops.put(self._queue.dead + item.id.encode(), item.body)
+        dead = ops.put(self._queue.dead + item.id.encode(), self._queue.packed(item))
         await self._end_attempt(item, cause, dead, ops.delete(item.key))
 
     async def settle(self, item: Claimed, steps: Iterable[TxnOp], marker: Marker) -> int:
@@ -206,7 +203,8 @@ class Consumer:
 
     def _claimed(self, kv: KeyValue) -> Claimed:
         item = kv.key.removeprefix(self._target).decode()
-        return Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
+        found = Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
+        return self._queue.unpacked(found)
 
     def _check_own(self, item: Claimed) -> None:
         """Raise NotHolder for what hangs on another consumer's name."""
@@ -245,5 +243,18 @@ class Consumer:
             await self._gate.wait()
 
 
-def _shape_of(gate: object) -> Shape | None:
-    return gate if isinstance(gate, Shape) else None
+class _Shape:
+    """How a consumer claims: by its gate's ways, and by its queue's where the gate has none."""
+
+    def __init__(self, queue: Queue, name: str, gate: object) -> None:
+        self._queue, self._name = queue, name
+        self._gate = gate if isinstance(gate, Shape) else None
+
+    def claiming(self, claim: Claim) -> TxnOp:
+        step = claim if self._gate is None else self._gate.claiming(claim)
+        return self._queue.claiming(claim, self._name) if step is claim else step
+
+    def empty(self, source: bytes) -> Compare:
+        if self._gate is not None:
+            return self._gate.empty(source)
+        return ops.missing(source, prefix=True)

@@ -34,6 +34,10 @@ class GateDiffers(Refused):
     """A gate of this name was declared otherwise; nothing was changed."""
 
 
+class AlreadyQueued(Refused):
+    """An item of this name is in the queue; nothing was changed."""
+
+
 class LimitMismatch(Refused):
     """It was made with another limit; nothing was changed."""
 

@@ -21,7 +21,7 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.requests import Compare, Put, PutReply, TxnOp
+from coord.requests import Claim, Compare, Put, PutReply, TxnOp
 from recipes.port import KeyStore
 
 FIRST = b"!"
@@ -30,13 +30,17 @@ FIRST = b"!"
 
 @frozen
 class Claimed:
-    """An item in a consumer's hands. `token` is its claim's; `attempt` counts from 1."""
+    """An item in a consumer's hands.
+
+    `token` is its claim's; `attempt` counts from 1; `name` is set where items have names.
+    """
 
     id: str
     key: bytes
     body: bytes
     token: int
     attempt: int
+    name: str = ""
 
     def guard(self) -> Compare:
         """Return the condition that makes a transaction fail once this claim has ended."""
@@ -75,7 +79,13 @@ class Counts:
 
 
 class Queue:
-    """One queue, named by a prefix (best ended by a slash)."""
+    """One queue, named by a prefix (best ended by a slash).
+
+    Attributes:
+        in_order: whether items are numbered in order of arrival and taken so.
+    """
+
+    in_order = True
 
     def __init__(
         self, client: KeyStore, prefix: Text, settings: QueueSettings | None = None
@@ -104,6 +114,11 @@ class Queue:
         """The prefix of buried items, each with its body; why is told under `tries`."""
         return self.prefix + b"dead/"
 
+    @property
+    def idle(self) -> bytes:
+        """The prefix of the line of consumers that wait."""
+        return self.prefix + b"idle/"
+
     def tries(self, item: str) -> bytes:
         """Return the prefix of one item's failed attempts, the cause of each: tries/ID/ATTEMPT."""
         return self.prefix + b"tries/" + item.encode() + b"/"
@@ -126,6 +141,22 @@ class Queue:
         reply = await self.client.txn(success=[self.putting(body) for body in bodies])
         puts = [answer for answer in reply.replies if isinstance(answer, PutReply)]
         return [put.key.removeprefix(self.ready).decode() for put in puts]
+
+    def claiming(self, claim: Claim, consumer: str) -> TxnOp:
+        """Return how a consumer claims from this queue."""
+        return claim
+
+    def packed(self, item: Claimed) -> bytes:
+        """Return the value an item is kept with."""
+        return item.body
+
+    def unpacked(self, item: Claimed) -> Claimed:
+        """Return an item as it is handed out, given it with the value it is kept with."""
+        return item
+
+    def completing(self, item: Claimed) -> list[TxnOp]:
+        """Return what else there is to do when an item is completed."""
+        return []
 
     async def counts(self) -> Counts:
         """Count items by place, all at one revision."""

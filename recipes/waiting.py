@@ -40,6 +40,19 @@ async def while_kept(session: KeptLease, awaited: Coroutine[Any, Any, T]) -> T:
             work.exception()  # cancelled in the moment it failed, nobody asked for it
 
 
+async def first_of(*awaited: Coroutine[Any, Any, object]) -> None:
+    """Return when the first of several is done, and cancel the others; raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in awaited]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def until_gone(
     client: KeyStore, key: bytes, create_revision: int, seen_revision: int
 ) -> None:

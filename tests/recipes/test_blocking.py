@@ -1,5 +1,6 @@
 """The blocking face of the recipes: the same objects, used from threads."""
 
+import contextlib
 import importlib
 import random
 import threading
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from coord import aio, ops
-from coord.client.blocking import Client
+from coord.client.blocking import Client, Session
 from coord.client.settings import Settings
-from coord.errors import Misuse
+from coord.errors import Misuse, Refused
 from coord.testing.instant_node import InstantDialer, InstantNode
 from recipes import blocking
-from recipes.errors import NotHolder, StillHeld
+from recipes.conditions import Signal
+from recipes.errors import NotHolder, SessionLost, StillHeld
 
 NODE = "tcp://node:1"
 WAIT_S = 10.0
@@ -95,6 +97,35 @@ def test_items_go_through_a_queue_and_a_mirror_follows(client: Client) -> None:
         consumer.complete(item, "result")
         mirror.change()
         assert len(mirror.keys) == 1
+
+
+def test_gates_and_queues_of_every_kind_have_faces(client: Client) -> None:
+    with client.session() as session:
+        delayed = blocking.DelayQueue(client, "d/")
+        moving = threading.Thread(target=_move_until_closed, args=(delayed, session))
+        moving.start()
+        delayed.put("later", delay_ms=5)
+        (item,) = blocking.Consumer(delayed, session, "me").take()
+        assert item.body == b"later"
+        named = blocking.IdQueue(client, "i/")
+        named.put("body", name="job")
+        assert named.remove("job")
+        for queue in (
+            blocking.PriorityQueue(client, "p/"),
+            blocking.ShardedQueue(client, "s/", 2),
+        ):
+            gate = blocking.Gate(client, queue.prefix + b"gate", Signal(f"go {queue.prefix!r}"))
+            queue.put("a")
+            gate.force("me")
+            (item,) = blocking.Consumer(queue, session, "me", gate).take()
+            assert gate.wait().by == "me"
+    moving.join(WAIT_S)
+    assert not moving.is_alive()
+
+
+def _move_until_closed(queue: blocking.Face, session: Session) -> None:
+    with contextlib.suppress(SessionLost, Refused):
+        blocking.Mover(queue, session).run()
 
 
 def test_a_transaction_runs_a_function_that_blocks(client: Client) -> None:
