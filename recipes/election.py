@@ -7,8 +7,8 @@ and `token` grows from leader to leader, so things outside the store can refuse 
 What breaks it: acting on `campaign` having returned, without guard or token, after a pause longer
 than the session's time to live. The old leader does not know yet; only the guard does.
 
-Cost: entering one round trip, the check of who is ahead one. A waiting candidate watches only its
-predecessor, so one resignation wakes one candidate. Proclaim and resign: one each.
+Cost: entering one round trip, the check of who is ahead one. Candidates stand in a `recipes.line`:
+each watches only its predecessor, so one resignation wakes one. Proclaim and resign: one each.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError
 from coord.model import KeyValue
-from coord.requests import Compare, PutReply, RangeReply, SortOrder, SortTarget
-from recipes.errors import NotLeader, SessionLost, session_ends
+from coord.requests import Compare, RangeReply, SortOrder, SortTarget
+from recipes.errors import NotLeader, SessionLost
+from recipes.line import Place, lease_name, try_enter, wait_in_line
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import until_gone, while_kept
@@ -97,23 +98,19 @@ class Election:
         Raises:
             SessionLost: the session ended before its turn came, and the place in line with it.
         """
-        key = self._prefix + f"{session.lease:016x}".encode()
+        key = self._prefix + lease_name(session.lease)
         # Shielded: cancelled half-way, we must still learn whether there is a place to give up.
-        entering = asyncio.ensure_future(self._enter(key, ops.text_bytes(value), session.lease))
+        entering = asyncio.ensure_future(self._enter(session, key, ops.text_bytes(value)))
         try:
-            token = await asyncio.shield(entering)
-            leadership = Leadership(self._client, session, key, token)
-            while (ahead := await self._ahead_of(key, token)) is not None:
-                blocker, seen = ahead
-                gone = until_gone(self._client, blocker.key, blocker.create_revision, seen)
-                await while_kept(session, gone)
+            place = await asyncio.shield(entering)
+            await wait_in_line(self._client, session, place, self._prefix, _everybody)
         except asyncio.CancelledError:
             with contextlib.suppress(CoordError, TimeoutError):
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    token = await entering
-                    await Leadership(self._client, session, key, token).resign()
+                    place = await entering
+                    await Leadership(self._client, session, key, place.token).resign()
             raise
-        return leadership
+        return Leadership(self._client, session, key, place.token)
 
     async def leader(self) -> Leader | None:
         """Return who leads now, or None. One linearizable read."""
@@ -143,47 +140,19 @@ class Election:
                 last = found
                 await line.change()
 
-    async def _enter(self, key: bytes, value: bytes, lease: int) -> int:
-        with session_ends():
-            reply = await self._client.txn(
-                compare=[ops.missing(key)],
-                success=[ops.put(key, value, lease=lease)],
-                failure=[ops.get(key)],
-            )
-        answer = reply.replies[0]
-        if isinstance(answer, PutReply):
-            return answer.revision
-        assert isinstance(answer, RangeReply)
-        held = answer.kvs[0]
-        if held.value != value:
-            await self._client.txn(
-                compare=[ops.created(key, "==", held.create_revision)],
-                success=[ops.put(key, value, lease=lease)],
-            )
-        return held.create_revision
-
-    async def _ahead_of(self, key: bytes, token: int) -> tuple[KeyValue, int] | None:
-        """Return the candidate directly ahead and the revision at which it was there."""
-        reply = await self._client.txn(
-            success=[
-                ops.get(key),
-                ops.get(
-                    self._prefix,
-                    prefix=True,
-                    limit=1,
-                    sort_target=SortTarget.CREATE,
-                    sort_order=SortOrder.DESCEND,
-                    max_create_revision=token - 1,
-                ),
-            ]
-        )
-        own, ahead = reply.replies
+    async def _enter(self, session: KeptLease, key: bytes, value: bytes) -> Place:
+        entered = await try_enter(self._client, session, key, value, [ops.get(key)])
+        own = entered.answers[0]
         assert isinstance(own, RangeReply)
-        assert isinstance(ahead, RangeReply)
-        if not own.kvs or own.kvs[0].create_revision != token:
-            raise SessionLost
-        found = only(ahead)
-        return None if found is None else (found, reply.revision)
+        place = entered.place
+        if not entered.is_new and own.kvs[0].value != value:
+            put = ops.put(key, value, lease=session.lease)
+            await self._client.txn(compare=[place.guard()], success=[put])
+        return place
+
+
+def _everybody(_: KeyValue) -> bool:
+    return True
 
 
 def _leader(kv: KeyValue) -> Leader:

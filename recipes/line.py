@@ -81,25 +81,38 @@ async def enter(
         SessionLost: the session has ended; no place is left.
     """
     asked = tuple(reads)
-    put = ops.put(key, value, lease=session.lease)
     while True:
         if session.lost.is_set():
             raise SessionLost
         try:
-            with session_ends():
-                reply = await client.txn(
-                    compare=[ops.missing(key)],
-                    success=[put, *asked],
-                    failure=[ops.get(key), *asked],
-                )
+            return await try_enter(client, session, key, value, asked)
         except MaybeDone:
             # Asking again finds the place if it was taken.
             continue
-        own, *answers = reply.replies
-        if isinstance(own, PutReply):
-            return Entered(Place(key, own.revision), True, tuple(answers))
-        assert isinstance(own, RangeReply)
-        return Entered(Place(key, own.kvs[0].create_revision), False, tuple(answers))
+
+
+async def try_enter(
+    client: KeyStore, session: KeptLease, key: bytes, value: bytes, reads: Iterable[TxnOp]
+) -> Entered:
+    """Take a place, or find that it is taken already. One round trip.
+
+    Raises:
+        SessionLost: the session has ended; no place is left.
+        MaybeDone: the answer was lost; there may be a place.
+    """
+    asked = tuple(reads)
+    put = ops.put(key, value, lease=session.lease)
+    with session_ends():
+        reply = await client.txn(
+            compare=[ops.missing(key)],
+            success=[put, *asked],
+            failure=[ops.get(key), *asked],
+        )
+    own, *answers = reply.replies
+    if isinstance(own, PutReply):
+        return Entered(Place(key, own.revision), True, tuple(answers))
+    assert isinstance(own, RangeReply)
+    return Entered(Place(key, own.kvs[0].create_revision), False, tuple(answers))
 
 
 async def nearest_ahead(
