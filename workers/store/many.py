@@ -4,6 +4,8 @@ What stands in the way of some (a taken key, a limit of their queue) fails the w
 the ones it concerns are then seen to, and the rest goes on.
 """
 
+import asyncio
+import itertools
 from collections.abc import Iterable, Sequence
 
 from attrs import define, field, frozen
@@ -22,6 +24,7 @@ from workers.store.new import NewJob, WhenTaken
 from workers.store.site import TRIES_MAX, Site
 
 CHUNK_BYTES = 1_000_000  # of one transaction; below REQUEST_BYTES_MAX with room for the rest
+BUILT_AT_ONCE = 32  # between looks at what else the loop has to do
 _OP_BYTES = 120  # an index entry
 
 
@@ -78,12 +81,16 @@ class _Batch:
     def __init__(self, site: Site, news: Sequence[NewJob]) -> None:
         self._site = site
         self._limited: set[str] = set()
+        self._ahead: _Chunk | None = None
         self.pending = list(enumerate(news))
         self.ids: dict[int, JobId] = {}
 
     async def send_some(self) -> bool:
-        """Send one transaction of those pending; return whether any of them is done now."""
-        chunk = self._fill()
+        """Send one transaction of those pending; return whether any of them is done now.
+
+        While the cluster has it, the next one is built.
+        """
+        chunk, self._ahead = self._ahead or await self._fill(0), None
         compare: dict[Compare, None] = {}
         steps: list[TxnOp] = []
         for placed in chunk.placed:
@@ -91,7 +98,12 @@ class _Batch:
             steps += placed.move.ops
         queues = sorted({placed.new.queue for placed in chunk.placed})
         uniques = sorted(chunk.uniques)
-        reply = await self._site.client.txn(compare, steps, self._obstacles(queues, uniques))
+        obstacles = self._obstacles(queues, uniques)
+        sending = asyncio.ensure_future(self._site.client.txn(compare, steps, obstacles))
+        try:
+            ahead = await self._fill(len(chunk.placed))
+        finally:
+            reply = await sending
         if not reply.succeeded:
             answers = range_replies(reply)
             found = zip(queues, answers, strict=False)
@@ -110,11 +122,15 @@ class _Batch:
             self.ids[placed.at] = made_id(placed.new, reply.replies[first])
             first += len(placed.move.ops)
         del self.pending[: len(chunk.placed)]
+        self._ahead = ahead if ahead.placed else None
         return True
 
-    def _fill(self) -> _Chunk:
+    async def _fill(self, first: int) -> _Chunk:
+        """Build a transaction of those pending from number `first` on, as many as fit."""
         chunk = _Chunk()
-        for at, new in self.pending:
+        for number, (at, new) in enumerate(itertools.islice(self.pending, first, None)):
+            if number % BUILT_AT_ONCE == 0:
+                await asyncio.sleep(0)
             known = limited(new) if new.queue in self._limited else new
             if not chunk.takes(_Placed(at, known, enqueuing(self._site, known))):
                 break

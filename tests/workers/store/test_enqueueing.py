@@ -166,6 +166,25 @@ async def test_many_jobs_go_in_few_transactions_and_keep_their_order() -> None:
 
 
 @in_loop
+async def test_of_many_jobs_each_is_parked_where_their_queue_is_limited() -> None:
+    cluster = LocalCluster()
+    store = store_of(cluster)
+    cluster.write(ops.put(store.places.queue("mail").limit, "queue.mail"))
+    ids = await store.enqueue_many(NewJob("mail", Job(str(n))) for n in range(2500))
+    assert (await store.counts("mail"))[State.PARKED] == len(set(ids)) == 2500
+    assert [found.id async for found in store.every("mail", State.PARKED)] == ids
+
+
+@in_loop
+async def test_of_many_jobs_those_before_one_that_cannot_be_kept_are_enqueued() -> None:
+    store = store_of(LocalCluster())
+    news = [NewJob("mail", JOB)] * 1500 + [NewJob("mail", Job("send", {"x": object()}))]
+    with pytest.raises(Misuse):
+        await store.enqueue_many(news)
+    assert (await store.counts("mail"))[State.READY] == 1024
+
+
+@in_loop
 async def test_large_jobs_are_spread_over_transactions_by_size() -> None:
     cluster = LocalCluster()
     store = store_of(cluster)
