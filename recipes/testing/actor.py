@@ -46,8 +46,8 @@ class Oracle(Protocol):
         """Its revision."""
         ...
 
-    def keys(self, prefix: bytes) -> int:
-        """How many keys there are under a prefix."""
+    def keys(self, prefix: bytes) -> int | None:
+        """How many keys there are under a prefix; None when no node is up."""
         ...
 
 

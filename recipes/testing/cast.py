@@ -6,7 +6,7 @@ from random import Random
 import attrs
 
 from coord.testing.violation import Violation
-from recipes.testing import building, dividing, gating, grouping, holders, queueing
+from recipes.testing import building, combining, dividing, gating, grouping, holders, queueing
 from recipes.testing.actor import Program
 from recipes.testing.hold_checks import LINES, Line, Told, check_holders
 from recipes.testing.queue_checks import check_queue
@@ -58,7 +58,9 @@ def _queue(name: str, play: QueuePlay) -> Part:
             f"{name}: completions": sum(bool(each.revision) for each in settled),
             f"{name}: stale completions refused": sum(not each.revision for each in settled),
         }
-        if play.gate_at:
+        if play.in_batches:
+            counts[f"{name}: opened"] = gating.check_batches(told, play.latch, log)
+        elif play.gate_at:
             ready = play.prefix + b"ready/"
             gating.check_opening(told, play.prefix + b"gate", ready, play.gate_at)
             opened = [latch.token for latch in lives(told.events, play.latch)]
@@ -67,8 +69,13 @@ def _queue(name: str, play: QueuePlay) -> Part:
             counts[f"{name}: opened"] = len(opened)
         return counts
 
-    programs = (("produce", play.produce, 0, 1), ("consume", play.consume, 1, 2))
-    return Part(name, programs, check)
+    programs: list[tuple[str, Program, int, int]] = [
+        ("produce", play.produce, 0, 1),
+        ("consume", play.consume, 1, 2),
+    ]
+    if play.in_batches:
+        programs.append(("let out", play.let_out, 0, 0))
+    return Part(name, tuple(programs), check)
 
 
 _LOCK, _RW, _SEM, _OFFICE = LINES
@@ -83,8 +90,12 @@ PARTS = (
     _holders(_OFFICE, ("office", holders.contender(holders.office), 1, 1)),
     _queue("queue", queueing.OPEN),
     _queue("gated queue", queueing.GATED),
+    _queue("queue in batches", queueing.BATCHES),
     Part("size gate", (("fill", gating.fill, 0, 1), ("pass", gating.pass_size, 1, 2)),
          gating.check_size),
+    Part("conditions", (("fill", combining.fill, 0, 1), ("signal", combining.signal, 0, 1),
+                        ("keep", combining.keep, 0, 1), ("pass", combining.pass_gate, 0, 1)),
+         combining.check_gate),
     Part("signal", (("signal", gating.signal, 0, 1), ("hear", gating.pass_signal, 1, 2)),
          gating.check_signal),
     Part("build", (("build", building.take_part, 1, 1), ("look", building.look_on, 0, 1)),

@@ -15,6 +15,7 @@ from recipes.signal_gate import SignalGate
 from recipes.testing.actor import Actor
 from recipes.testing.hold_checks import Told
 from recipes.testing.journal import Passage
+from recipes.testing.queue_checks import QueueLog
 from recipes.testing.truth import in_order, lives
 
 ITEMS = b"gate/items/"
@@ -119,6 +120,20 @@ def check_opening(told: Told, name: bytes, items: bytes, target: int) -> dict[st
     if passages:
         raise Violation(f"gate: never opened, and passed: {passages}")
     return {}
+
+
+def check_batches(told: Told, latch: bytes, log: QueueLog) -> int:
+    """Every item taken had been put before an opening that came before it was taken.
+
+    Returns:
+        How many openings there were.
+    """
+    openings = [event.kv.mod_revision for event in in_order(told.events) if event.kv.key == latch]
+    for item, token in log.claims:
+        came_at = log.came_at[item]
+        if not any(came_at < opening < token for opening in openings):
+            raise Violation(f"batch: {item} came at {came_at}, taken at {token}: {openings}")
+    return len(openings)
 
 
 def check_signal(told: Told) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Programs around queues: producers put, consumers take and complete, fail, give back, forget.
 
-One queue is open; the other is shut by a gate until it holds a number of items. Once told to stop,
-producers end and consumers go on until nothing is left: what is put must come out, whoever died.
+One queue is open; one is shut by a gate until it holds a number of items; one lets them through in
+batches. Once told to stop, producers end and consumers go on until nothing is left: what is put
+must come out, whoever died.
 """
 
 import asyncio
@@ -10,9 +11,11 @@ import attrs
 
 from coord.client.ops import Text
 from coord.errors import CoordError, MaybeDone
+from recipes.batch_gate import BatchGate
+from recipes.conditions import Size
 from recipes.consumer import Consumer
 from recipes.errors import StaleClaim
-from recipes.gate import SizeGate
+from recipes.gate import Gate, SizeGate
 from recipes.port import KeptLease
 from recipes.queue import Claimed, Queue, QueueSettings
 from recipes.testing.actor import Actor
@@ -24,10 +27,17 @@ ITEMS_MAX = 40  # of one producer
 
 @attrs.frozen
 class QueuePlay:
-    """One queue and its programs. `gate_at`: how many items open it; 0 for no gate."""
+    """One queue and its programs.
+
+    Attributes:
+        prefix: its own.
+        gate_at: how many items open its gate; 0 for no gate.
+        in_batches: whether the gate shuts again behind each batch.
+    """
 
     prefix: bytes
     gate_at: int = 0
+    in_batches: bool = False
 
     @property
     def latch(self) -> bytes:
@@ -39,10 +49,28 @@ class QueuePlay:
 
     def _consumer(self, actor: Actor, session: KeptLease, name: str) -> Consumer:
         queue = self._queue(actor)
+        return Consumer(queue, session, name, self._gate(actor, queue))
+
+    def _gate(self, actor: Actor, queue: Queue) -> Gate | None:
+        name = self.prefix + b"gate"
         if not self.gate_at:
-            return Consumer(queue, session, name)
-        gate = SizeGate(actor.client, self.prefix + b"gate", queue.ready, self.gate_at)
-        return Consumer(queue, session, name, gate)
+            return None
+        if self.in_batches:
+            return BatchGate(queue, name, Size(queue.ready.decode(), self.gate_at))
+        return SizeGate(actor.client, name, queue.ready, self.gate_at)
+
+    async def let_out(self, actor: Actor) -> None:
+        """Open the gate by hand, in the end, for a last batch that is too small."""
+        gate = self._gate(actor, self._queue(actor))
+        assert gate is not None
+        await actor.until(actor.is_over)
+        while not self._is_over(actor):
+            await actor.think(3.0)
+            try:
+                if not actor.journal.at_work[f"produce {self.prefix!r}"]:
+                    await gate.force(actor.name)
+            except CoordError as error:
+                actor.failed(error)
 
     async def produce(self, actor: Actor) -> None:
         """Put items, each once, until told to stop."""
@@ -57,7 +85,8 @@ class QueuePlay:
                 await self._put(actor, queue, number)
 
     def _is_shut(self, actor: Actor) -> bool:
-        return bool(self.gate_at) and actor.is_over() and not actor.oracle.keys(self.latch)
+        waits = self.gate_at and not self.in_batches
+        return bool(waits) and actor.is_over() and not actor.oracle.keys(self.latch)
 
     async def _put(self, actor: Actor, queue: Queue, number: int) -> None:
         way = actor.luck.random()
@@ -70,7 +99,7 @@ class QueuePlay:
                 wishes: list[Text] = list(bodies)
                 ids = await queue.put_all(wishes)
             else:
-                ids = [await queue.put(bodies[0], first=way > 0.9)]
+                ids = [await queue.put(bodies[0], first=way > 0.9 and not self.in_batches)]
         except CoordError as error:
             actor.failed(error)
             return
@@ -94,7 +123,7 @@ class QueuePlay:
         journal, oracle = actor.journal, actor.oracle
         if not actor.is_over() or journal.at_work[f"produce {self.prefix!r}"]:
             return False
-        if oracle.keys(self.prefix + b"ready/") or oracle.keys(self.prefix + b"held/"):
+        if any(oracle.keys(self.prefix + place) != 0 for place in (b"ready/", b"held/")):
             return False
         journal.over_at.setdefault(self.prefix, oracle.revision)
         return True
@@ -159,3 +188,4 @@ async def _settle(actor: Actor, consumer: Consumer, item: Claimed, delivery: Del
 
 OPEN = QueuePlay(b"queue/")
 GATED = QueuePlay(b"gated/", gate_at=12)
+BATCHES = QueuePlay(b"batch/", gate_at=5, in_batches=True)

@@ -77,11 +77,11 @@ class RecipeWorld(World):
         """The newest revision of any node."""
         return max((int(store.revision) for store in self._stores()), default=0)
 
-    def keys(self, prefix: bytes) -> int:
-        """How many keys there are under a prefix, in the newest store; 1 when nobody knows."""
+    def keys(self, prefix: bytes) -> int | None:
+        """How many keys there are under a prefix, in the newest store; None: every node is down."""
         stores = self._stores()
         if not stores:
-            return 1
+            return None
         newest = max(stores, key=lambda store: store.revision)
         reply = newest.read(ops.get(prefix, prefix=True, count_only=True))
         assert isinstance(reply, RangeReply)
