@@ -30,7 +30,9 @@ class Known:
         schedule: what it is.
         revision: that wrote it last.
         state: what became of it; None where nothing is known.
-        state_revision: that wrote it last; 0 for never.
+        state_value: that as it stands in the store. It never stands there twice, since each
+            decision settles a time or counts a job: whether it is the same, is whether there
+            was none since.
         standing: its job that has not ended; None where there is none.
         backfill: what is to be fired anew.
         backfill_revision: that wrote it last; 0 for never.
@@ -40,15 +42,15 @@ class Known:
     schedule: Schedule
     revision: int
     state: State | None
-    state_revision: int
+    state_value: bytes | None
     standing: JobId | None = None
     backfill: Backfill | None = None
     backfill_revision: int = 0
     queue_limited: bool = False
 
 
-def take(places: SchedulePlaces, known: Known, plan: Plan, now_unix_ms: int) -> Move:
-    """Return the transaction that takes a step.
+def take(places: SchedulePlaces, known: Known, plan: Plan, now_unix_ms: int) -> tuple[Move, State]:
+    """Return the transaction that takes a step, and the state it leaves.
 
     It fails where something of what was known has changed; look again.
 
@@ -73,7 +75,7 @@ def take(places: SchedulePlaces, known: Known, plan: Plan, now_unix_ms: int) -> 
         compare += (each for each in move.compare if each not in compare)
         steps += move.ops
     steps.append(ops.put(places.state(schedule.name), encode(state)))
-    return Move(tuple(compare), tuple(steps))
+    return Move(tuple(compare), tuple(steps)), state
 
 
 def run_now(places: SchedulePlaces, known: Known, now_unix_ms: int, *, overlap: bool) -> Move:
@@ -98,10 +100,11 @@ def run_now(places: SchedulePlaces, known: Known, now_unix_ms: int, *, overlap: 
 
 def unchanged(places: SchedulePlaces, known: Known) -> Iterable[Compare]:
     """Return the conditions that a schedule and its state are as they were read."""
-    name = known.schedule.name
+    name, value = known.schedule.name, known.state_value
+    state = places.state(name)
     return (
         ops.modified(places.spec(name), "==", known.revision),
-        ops.modified(places.state(name), "==", known.state_revision),
+        ops.missing(state) if value is None else ops.value(state, "==", value),
     )
 
 

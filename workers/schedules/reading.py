@@ -1,6 +1,6 @@
 """Reading schedules with all that a decision about them needs, at one revision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import structlog
 from attrs import evolve
@@ -23,22 +23,21 @@ log = structlog.get_logger("schedules")
 
 
 async def read_schedules(
-    client: KeyStore, places: SchedulePlaces, names: Sequence[str], queues: Sequence[str]
+    client: KeyStore, places: SchedulePlaces, queues: Mapping[str, str]
 ) -> dict[str, Known]:
     """Read schedules.
 
     Args:
         client: to read with.
         places: of schedules.
-        names: at most `SCHEDULES_MAX`.
-        queues: for each the queue it is thought to fill; another one is not looked at.
+        queues: the queue each is thought to fill, by name; at most `SCHEDULES_MAX`.
 
     Returns:
-        Those that are there and can be read, by name.
+        Those that are there, can be read, and fill that queue, by name.
     """
-    assert len(names) <= SCHEDULES_MAX
+    assert len(queues) <= SCHEDULES_MAX
     reads: list[TxnOp] = []
-    for name, queue in zip(names, queues, strict=True):
+    for name, queue in queues.items():
         reads += [
             ops.get(places.spec(name)),
             ops.get(places.state(name)),
@@ -46,24 +45,27 @@ async def read_schedules(
             ops.get(places.backfill(name)),
             ops.get(places.space.queue(queue).limit, count_only=True),
         ]
-    reply = await client.txn(success=reads)
-    answers = iter(reply.replies)
+    answers = iter((await client.txn(success=reads)).replies)
     found: dict[str, Known] = {}
-    for name in names:
+    for name, queue in queues.items():
         spec, state, standing, backfill, limit = (_read(next(answers)) for _ in range(5))
         known = _known(places, name, only(spec), only(state), only(standing), only(backfill))
-        if known is not None:
+        if known is not None and known.schedule.queue == queue:
             found[name] = evolve(known, queue_limited=limit.count > 0)
     return found
 
 
 async def read_schedule(client: KeyStore, places: SchedulePlaces, name: str) -> Known | None:
     """Read one schedule; None where there is none of this name."""
-    spec = only(await client.get(places.spec(name)))
-    schedule = None if spec is None else decode_schedule(spec.value)
-    if schedule is None:
-        return None
-    return (await read_schedules(client, places, [name], [schedule.queue])).get(name)
+    while True:
+        spec = only(await client.get(places.spec(name)))
+        schedule = None if spec is None else decode_schedule(spec.value)
+        if schedule is None or schedule.name != name:
+            return None
+        found = await read_schedules(client, places, {name: schedule.queue})
+        if name in found:
+            return found[name]
+        # It went, or fills another queue by now.
 
 
 def standing_job(places: SchedulePlaces, name: str, kv: KeyValue) -> JobId | None:
@@ -92,7 +94,7 @@ def _known(
         schedule,
         spec.mod_revision,
         None if state is None else decode(state.value, State),
-        0 if state is None else state.mod_revision,
+        None if state is None else state.value,
         None if standing is None else standing_job(places, name, standing),
         None if backfill is None else decode(backfill.value, Backfill),
         0 if backfill is None else backfill.mod_revision,
