@@ -105,13 +105,14 @@ class Session:
         ttl_ms: int,
         lease: int,
         on_lost: Callable[[], None] | None,
+        resume: bool = False,
     ) -> None:
         self.lost = threading.Event()
         self._portal = portal
         self._on_lost = on_lost
 
         async def started() -> session.Session:
-            return await client.session(ttl_ms, lease=lease, on_lost=self._lose)
+            return await client.session(ttl_ms, lease=lease, resume=resume, on_lost=self._lose)
 
         self._session = portal.run(started())
         self.lease = self._session.lease
@@ -132,6 +133,15 @@ class Session:
         """Stop renewing and revoke the lease; see `coord.aio.Session.close`."""
         if self._portal.alive:
             self._portal.run(self._session.close())
+
+    def suspend(self) -> None:
+        """Stop renewing and leave the lease as it is; see `coord.aio.Session.suspend`."""
+
+        async def suspended() -> None:
+            self._session.suspend()
+
+        if self._portal.alive:
+            self._portal.run(suspended())
 
     def _lose(self) -> None:
         self.lost.set()
@@ -196,10 +206,15 @@ class Client:
     watch = _portal_watch(aio.Client.watch)
 
     def session(
-        self, ttl_ms: int = 10_000, *, lease: int = 0, on_lost: Callable[[], None] | None = None
+        self,
+        ttl_ms: int = 10_000,
+        *,
+        lease: int = 0,
+        resume: bool = False,
+        on_lost: Callable[[], None] | None = None,
     ) -> Session:
-        """Make a lease and keep it alive in the background; see `coord.aio.Client.session`."""
-        return Session(self._portal, self._client, ttl_ms, lease, on_lost)
+        """Make or resume a lease and keep it alive; see `coord.aio.Client.session`."""
+        return Session(self._portal, self._client, ttl_ms, lease, on_lost, resume)
 
 
 def connect(

@@ -286,19 +286,30 @@ class Client(NodeCalls):
         return cast(LeaseListReply, await self._read(LeaseList(), timeout_ms))
 
     def session(
-        self, ttl_ms: int = 10_000, *, lease: int = 0, on_lost: Callable[[], None] | None = None
+        self,
+        ttl_ms: int = 10_000,
+        *,
+        lease: int = 0,
+        resume: bool = False,
+        on_lost: Callable[[], None] | None = None,
     ) -> Session:
-        """Make a lease and keep it alive in the background.
+        """Make a lease, or take one up again, and keep it alive in the background.
 
         Args:
             ttl_ms: how long after the last sign of life the lease ends.
             lease: the id to use; 0 lets the store choose.
+            resume: keep the lease of that id, made earlier and perhaps by another process, with
+                the time to live it was made with; its keys are still there.
             on_lost: called once, on the event loop, when the lease is lost (not when closed).
 
         Returns:
-            A session to `await` or to enter with `async with`; nothing is sent before that.
+            A session to `await` or to enter with `async with`; nothing is sent before that. Then
+            a lease to be resumed that has ended is Refused: LEASE_NOT_FOUND.
+
+        Raises:
+            Misuse: resuming without a lease.
         """
-        return Session(self, ttl_ms, lease, on_lost)
+        return Session(self, ttl_ms, lease, on_lost, resume)
 
     # --- watches ---
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Protocol
 
-from coord.errors import CoordError
-from coord.requests import LeaseGrantReply, LeaseRevokeReply
+from coord.errors import CoordError, ErrorCode, Misuse, error_from
+from coord.requests import LeaseGrantReply, LeaseKeepAliveReply, LeaseRevokeReply
 
 
 class LeaseClient(Protocol):
@@ -22,6 +22,12 @@ class LeaseClient(Protocol):
 
     async def revoke(self, lease: int, *, timeout_ms: float | None = None) -> LeaseRevokeReply:
         """End a lease."""
+        ...
+
+    async def keep_alive(
+        self, lease: int, *, timeout_ms: float | None = None
+    ) -> LeaseKeepAliveReply:
+        """Renew a lease once."""
         ...
 
     def _keep(self, session: Session, sent_ms: float, lose: Callable[[], None]) -> None: ...
@@ -40,16 +46,27 @@ class Session:
     lets others in, clock rates being equal. Whoever acts under the session must stop then.
 
     Use as `async with client.session() as session`, or `session = await client.session()`.
+
+    A program that means to come back within the time to live calls `suspend` instead of `close`,
+    and resumes the session by its lease: what hangs on it is still held then.
     """
 
     CLOSE_TIMEOUT_MS = 1_000
 
     def __init__(
-        self, client: LeaseClient, ttl_ms: int, lease: int, on_lost: Callable[[], None] | None
+        self,
+        client: LeaseClient,
+        ttl_ms: int,
+        lease: int,
+        on_lost: Callable[[], None] | None,
+        resume: bool = False,
     ) -> None:
+        if resume and lease <= 0:
+            raise Misuse("a session is resumed by its lease", ErrorCode.INVALID_OPTION)
         self._client = client
         self._on_lost = on_lost
         self._open = False
+        self._resume = resume
         self.ttl_ms = ttl_ms
         self.lease = lease
         self.lost = asyncio.Event()
@@ -72,12 +89,29 @@ class Session:
         if self._open or self.lost.is_set():
             return self
         sent_ms = self._client._now_ms()
-        granted = await self._client.grant(self.ttl_ms, self.lease)
+        granted = await self._granted()
         self.lease = granted.lease
         self.ttl_ms = granted.ttl_ms
         self._open = True
         self._client._keep(self, sent_ms, self._lose)
         return self
+
+    async def _granted(self) -> LeaseGrantReply | LeaseKeepAliveReply:
+        if not self._resume:
+            return await self._client.grant(self.ttl_ms, self.lease)
+        renewed = await self._client.keep_alive(self.lease)
+        if renewed.ttl_ms <= 0:
+            raise error_from(ErrorCode.LEASE_NOT_FOUND, f"lease {self.lease} has ended")
+        return renewed
+
+    def suspend(self) -> None:
+        """Stop renewing and leave the lease as it is: it ends unless resumed within its time.
+
+        Suspending twice, or after the end, does nothing.
+        """
+        if self._open:
+            self._open = False
+            self._client._release(self)
 
     async def close(self) -> None:
         """Stop renewing and revoke the lease; its keys go at once.
