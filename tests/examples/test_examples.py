@@ -103,7 +103,7 @@ c1 has gone: c2 holds all 6
     "13_search_index.py": """\
 s1 builds
 the next in line builds
-1 is lost; 2 have 1 index
+2 have 1 index: all that can be found
 who comes later has the same: True
 """,
     "21_console.py": """\
