@@ -10,7 +10,7 @@ each other.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import field, frozen
+from attrs import frozen
 
 from workers.model.ids import JobId
 
@@ -36,31 +36,23 @@ class Candidate:
     limits: Sequence[str]
 
 
-@frozen
-class Decision:
-    """Who may pass, in order; and the limits that are full now while somebody waits."""
-
-    admitted: list[JobId] = field(factory=list)
-    full: set[str] = field(factory=set)
-
-
 def order(job: JobId) -> tuple[str, str]:
     """Return what jobs of all queues are sorted by: urgency, arrival, queue."""
     return (job.item, job.queue)
 
 
-def decide(candidates: Iterable[Candidate], lines: Mapping[str, Line]) -> Decision:
-    """Return which candidates pass.
+def decide(candidates: Iterable[Candidate], lines: Mapping[str, Line]) -> list[JobId]:
+    """Return which candidates pass, in order.
 
     Args:
         candidates: parked jobs, in any order.
         lines: of every limit that a candidate is under.
     """
     room = {name: line.room for name, line in lines.items()}
-    decision, passed = Decision(), set[JobId]()
+    admitted: list[JobId] = []
+    passed: set[JobId] = set()
     for candidate in sorted(candidates, key=lambda each: order(each.job)):
         stops = [name for name in candidate.limits if room[name] is not None and room[name] == 0]
-        decision.full.update(stops)
         if stops and not all(_is_first(candidate.job, lines[name], passed) for name in stops):
             continue
         for name in candidate.limits:
@@ -68,9 +60,9 @@ def decide(candidates: Iterable[Candidate], lines: Mapping[str, Line]) -> Decisi
             if left:
                 room[name] = left - 1
         if not stops:
-            decision.admitted.append(candidate.job)
+            admitted.append(candidate.job)
             passed.add(candidate.job)
-    return decision
+    return admitted
 
 
 def _is_first(job: JobId, line: Line, passed: set[JobId]) -> bool:

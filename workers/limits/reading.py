@@ -4,7 +4,7 @@ Jobs of many queues may be behind one limit, and stand there by queue. So the fi
 are read, and merged by urgency and arrival.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from attrs import frozen
 
@@ -66,18 +66,18 @@ class LimitView:
 
 
 async def read_limits(
-    client: JobClient, places: Places, names: Sequence[str], window: int, now_unix_ms: int
+    client: JobClient, places: Places, windows: Mapping[str, int], now_unix_ms: int
 ) -> dict[str, LimitView]:
     """Return limits as they are.
 
     Args:
         client: to reach the store.
         places: of the space.
-        names: of the limits.
-        window: how many of those who wait are wanted, of each queue.
+        windows: how many of those who wait are wanted of each queue, by the limit's name.
         now_unix_ms: the time buckets are filled to.
     """
     views: dict[str, LimitView] = {}
+    names = list(windows)
     for first in range(0, len(names), LIMITS_MAX):
         some = names[first : first + LIMITS_MAX]
         reads: list[TxnOp] = []
@@ -86,7 +86,7 @@ async def read_limits(
                 ops.get(places.rule(name)),
                 ops.get(places.bucket(name)),
                 ops.get(places.admitted(name), prefix=True, count_only=True),
-                ops.get(places.waiting(name), prefix=True, limit=window),
+                ops.get(places.waiting(name), prefix=True, limit=windows[name]),
             ]
         reply = await client.txn(success=reads)
         answers = iter(reply.replies)
@@ -94,7 +94,8 @@ async def read_limits(
             rule, bucket, admitted, waiting = (_read(next(answers)) for _ in range(4))
             kvs = list(waiting.kvs)
             if waiting.more and queue_of(name) is None:
-                kvs += await _of_other_queues(client, places.waiting(name), kvs[-1].key, window)
+                waiting_at = places.waiting(name)
+                kvs += await _of_other_queues(client, waiting_at, kvs[-1].key, windows[name])
             views[name] = _view(places, name, (rule, bucket, admitted, waiting), kvs, now_unix_ms)
     return views
 

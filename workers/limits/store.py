@@ -110,7 +110,7 @@ class LimitStore:
 
     async def _views(self, names: Sequence[str]) -> dict[str, LimitView]:
         now_unix_ms = self._timer.now_unix_ms()
-        return await read_limits(self._client, self._places, names, 1, now_unix_ms)
+        return await read_limits(self._client, self._places, dict.fromkeys(names, 1), now_unix_ms)
 
     async def _ahead(self, limit: str, job_id: JobId) -> int:
         first = self._places.waiting(limit) + f"{job_id.queue}:".encode()

@@ -11,6 +11,7 @@ are not counted.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import structlog
 
@@ -35,9 +36,9 @@ from workers.steward.reading import read_keys
 from workers.steward.together import together
 from workers.timer import Timer
 
-LIMITS_AT_ONCE = 64
-JOBS_AT_ONCE = 512  # looked at in one turn, over all its limits
-WINDOW_MAX = 2048  # jobs of one line looked at when those before them wait for other limits
+LIMITS_AT_ONCE = 64  # looked at in one turn
+WINDOW_MIN = 16  # jobs of one line looked at
+WINDOW_MAX = 1024  # likewise, when those before them passed, or wait for other limits
 
 log = structlog.get_logger("steward")
 
@@ -82,23 +83,32 @@ class _Desk:
                     self._term.places.limits, prefix=True, start_revision=revision + 1
                 ) as watch:
                     while True:
-                        for event in (await next_batch(watch)).events:
-                            self._see(event)
+                        self._see((await next_batch(watch)).events)
             except CoordError as error:
                 if error.code is not ErrorCode.COMPACTED:
                     raise
             revision = (await self._term.client.get(self._term.places.limits)).revision
             await self._call_all()
 
-    def _see(self, event: Event) -> None:
-        name = name_of(self._term.places, event.kv.key)
-        part = event.kv.key[len(self._term.places.limit(name)) :].partition(b"/")[0]
-        is_put = event.kind is EventKind.PUT
-        if part == b"bucket" or (part == b"admitted" and is_put):
-            return  # the chore's own doing, which gives nobody room
-        self._lines.call([name])
-        if part == b"rule" and is_put and (queue := queue_of(name)):
-            self._queues.call([queue])
+    def _see(self, events: Sequence[Event]) -> None:
+        """Call those limits whose line or room changed, but for what this chore did itself."""
+        places, start = self._term.places, len(self._term.places.limits)
+        parted = [(event, event.kv.key[start:].split(b"/", 2)) for event in events]
+        admitted = {
+            (event.kv.mod_revision, parts[0], parts[2])
+            for event, parts in parted
+            if event.kind is EventKind.PUT and parts[1:2] == [b"admitted"]
+        }
+        for event, parts in parted:
+            is_put, part = event.kind is EventKind.PUT, parts[1]
+            if part == b"bucket" or (part == b"admitted" and is_put):
+                continue
+            if part == b"waiting" and (event.kv.mod_revision, parts[0], parts[2]) in admitted:
+                continue
+            name = name_of(places, event.kv.key)
+            self._lines.call([name])
+            if part == b"rule" and is_put and (queue := queue_of(name)):
+                self._queues.call([queue])
 
     async def _park(self) -> None:
         while True:
@@ -112,29 +122,26 @@ class _Desk:
 
     async def _look_at(self, names: list[str]) -> None:
         """Admit what may pass behind some limits, and note when to look again."""
-        window = max(max(self._windows.get(name, 0) for name in names), JOBS_AT_ONCE // len(names))
-        views = await self._read(names, window)
+        views = await self._read({name: self._windows.get(name, WINDOW_MIN) for name in names})
         jobs, orphans = await self._jobs(views)
         others = {limit for _, job in jobs.values() for limit in job.limits} - views.keys()
-        all_views = views | await self._read(sorted(others), 1)
-        decision = decide(
+        all_views = views | await self._read(dict.fromkeys(sorted(others), 1))
+        admitted = decide(
             (Candidate(job_id, job.limits) for job_id, (_, job) in jobs.items()),
             {name: view.line for name, view in all_views.items()},
         )
         rules = {name: view.rule_revision for name, view in all_views.items()}
-        moves = [
-            admit(self._term.places, job_id, *jobs[job_id], rules) for job_id in decision.admitted
-        ]
-        passed = [limit for job_id in decision.admitted for limit in jobs[job_id][1].limits]
+        moves = [admit(self._term.places, job_id, *jobs[job_id], rules) for job_id in admitted]
+        passed = [limit for job_id in admitted for limit in jobs[job_id][1].limits]
         counts = Counter(passed)
-        await make_moves(self._term, [*moves, *orphans], *self._buckets(all_views, counts))
-        self._lines.call(dict.fromkeys(passed))
+        await make_moves(self._term, [*moves, *orphans], *self._notes(all_views, counts))
         self._look_further(views, counts)
-        self._wait_for_tokens(all_views, decision.full)
+        self._lines.call(other for other in sorted(others) if counts[other])
+        self._wait_for_tokens(all_views, counts)
 
-    async def _read(self, names: list[str], window: int) -> dict[str, LimitView]:
+    async def _read(self, windows: dict[str, int]) -> dict[str, LimitView]:
         now_unix_ms = self._timer.now_unix_ms()
-        return await read_limits(self._term.client, self._term.places, names, window, now_unix_ms)
+        return await read_limits(self._term.client, self._term.places, windows, now_unix_ms)
 
     async def _jobs(
         self, views: dict[str, LimitView]
@@ -163,39 +170,38 @@ class _Desk:
             orphans.append(Move((unchanged, same), (ops.delete(entry.key),)))
         return jobs, orphans
 
-    def _buckets(self, views: dict[str, LimitView], counts: dict[str, int]) -> list[TxnOp]:
-        """Return what notes the tokens that are taken."""
+    def _notes(self, views: dict[str, LimitView], counts: Counter[str]) -> list[TxnOp]:
+        """Return what notes the tokens that are taken, where the rule is still the same."""
         notes: list[TxnOp] = []
-        for name, count in sorted(counts.items()):
-            rule, bucket = views[name].rule, views[name].bucket
-            if rule is not None and bucket is not None:
-                places, left = self._term.places, encode_bucket(taken(rule, bucket, count))
-                same = ops.modified(places.rule(name), "==", views[name].rule_revision)
-                notes.append(ops.txn([same], [ops.put(places.bucket(name), left)]))
+        for name in sorted(counts):
+            view = views[name]
+            if view.rule is not None and view.bucket is not None:
+                places, left = self._term.places, taken(view.rule, view.bucket, counts[name])
+                same = ops.modified(places.rule(name), "==", view.rule_revision)
+                notes.append(ops.txn([same], [ops.put(places.bucket(name), encode_bucket(left))]))
         return notes
 
-    def _look_further(self, views: dict[str, LimitView], counts: dict[str, int]) -> None:
-        """Look at more of a line that has room and whose first all wait for other limits."""
+    def _look_further(self, views: dict[str, LimitView], counts: Counter[str]) -> None:
+        """Look at more of each line that has room still and more in it than were looked at."""
         for name, view in views.items():
-            seen = len(view.waiting)
-            if counts.get(name) or view.room == 0 or seen >= view.waiting_count:
-                self._windows.pop(name, None)
-            elif 1 < seen < WINDOW_MAX:
-                self._windows[name] = 2 * seen
+            seen, room = len(view.waiting), view.room
+            window = self._windows.pop(name, WINDOW_MIN)
+            if seen >= view.waiting_count or (room is not None and room <= counts[name]):
+                continue
+            if window < WINDOW_MAX:
+                self._windows[name] = min(4 * window, WINDOW_MAX)
                 self._lines.call([name])
-            else:
-                self._windows.pop(name, None)
+            elif counts[name]:
+                self._windows[name] = window
+                self._lines.call([name])
 
-    def _wait_for_tokens(self, views: dict[str, LimitView], full: set[str]) -> None:
+    def _wait_for_tokens(self, views: dict[str, LimitView], counts: Counter[str]) -> None:
+        """Look again when the rates of lines somebody waits in have something to give."""
         times = {}
         for name, view in views.items():
-            rule, bucket = view.rule, view.bucket
-            waited_for = view.waiting_count and (view.room == 0 or name in full)
-            if (
-                rule is not None
-                and bucket is not None
-                and waited_for
-                and bucket.drops < rule.period_ms
-            ):
-                times[name] = next_token_unix_ms(rule, bucket)
+            if view.rule is None or view.bucket is None or view.waiting_count <= counts[name]:
+                continue
+            left = taken(view.rule, view.bucket, counts[name])
+            if left.drops < view.rule.period_ms:
+                times[name] = next_token_unix_ms(view.rule, left)
         self._lines.call_at(times)

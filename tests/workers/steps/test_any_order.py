@@ -19,7 +19,7 @@ from coord.requests import Compare, DeleteRange
 from coord.testing.local import LocalClient, LocalCluster, LocalSession, in_loop, settle
 from coord.testing.violation import Violation
 from workers.errors import DuplicateJob, NotReplayable, UnknownJob
-from workers.limits.deciding import Candidate, Decision
+from workers.limits.deciding import Candidate
 from workers.limits.rule import Rule
 from workers.limits.store import LimitStore
 from workers.model.ending import Ending
@@ -276,8 +276,8 @@ async def test_whatever_happens_every_job_ends_once_and_nothing_is_left_of_it(se
     await _judged(seed)
 
 
-def _admit_all(candidates: Iterable[Candidate], lines: object) -> Decision:
-    return Decision([candidate.job for candidate in candidates])
+def _admit_all(candidates: Iterable[Candidate], lines: object) -> list[JobId]:
+    return [candidate.job for candidate in candidates]
 
 
 def _no_fence(key: bytes, relation: str, revision: int) -> Compare:

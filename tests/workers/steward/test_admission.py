@@ -102,7 +102,7 @@ async def test_jobs_of_all_queues_pass_by_urgency_then_by_arrival() -> None:
 async def test_many_queues_behind_one_limit_are_merged_though_one_is_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(admission, "JOBS_AT_ONCE", 3)
+    monkeypatch.setattr(admission, "WINDOW_MIN", 3)
     world = JobWorld()
     await _limits(world).set("disk", Rule(concurrency=2))
     job = Job("f", limits=("disk",))
@@ -174,7 +174,7 @@ async def test_a_job_under_two_limits_needs_both_and_holds_up_nobody_who_needs_o
 async def test_jobs_far_behind_others_that_wait_for_another_limit_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(admission, "JOBS_AT_ONCE", 4)
+    monkeypatch.setattr(admission, "WINDOW_MIN", 4)
     world = JobWorld()
     await _limits(world).set("a", Rule(concurrency=3))
     await _limits(world).set("b", Rule(concurrency=1))
