@@ -6,7 +6,16 @@ from random import Random
 import attrs
 
 from coord.testing.violation import Violation
-from recipes.testing import building, combining, dividing, gating, grouping, holders, queueing
+from recipes.testing import (
+    building,
+    combining,
+    dividing,
+    gating,
+    grouping,
+    holders,
+    queueing,
+    telling,
+)
 from recipes.testing.actor import Program
 from recipes.testing.hold_checks import LINES, Line, Told, check_holders
 from recipes.testing.queue_checks import check_queue
@@ -102,6 +111,9 @@ PARTS = (
          building.check_builds),
     Part("division", (("change", dividing.change, 0, 1), ("belong", dividing.belong, 1, 1)),
          dividing.check_division),
+    Part("board", (("write", telling.write, 0, 1), ("read", telling.read, 1, 2)),
+         telling.check_board),
+    Part("sum", (("add", telling.add, 1, 2),), telling.check_sum),
     Part("group", (("join", grouping.join, 1, 2), ("follow", grouping.follow, 0, 1)),
          grouping.check_group),
 )  # fmt: skip

@@ -90,6 +90,19 @@ class Listing:
     """Name and the revision it joined at, the longest first."""
 
 
+@attrs.define(eq=False)
+class Reading:
+    """What one reader of the board was told from the revision it began at, batch by batch.
+
+    Each notice is a subject, its body, its revision and whether it was caught up with.
+    """
+
+    began: int = 0
+    bookmark: int = 0
+    ended: bool = False
+    batches: list[tuple[tuple[str, bytes | None, int, bool], ...]] = attrs.field(factory=list)
+
+
 @attrs.define
 class Journal:
     """Of one run, by all its programs."""
@@ -102,6 +115,9 @@ class Journal:
     passages: list[Passage] = attrs.field(factory=list)
     receipts: list[Receipt] = attrs.field(factory=list)
     listings: list[Listing] = attrs.field(factory=list)
+    readings: list[Reading] = attrs.field(factory=list)
+    sums: list[int] = attrs.field(factory=list)
+    """What every addition returned."""
     shares: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
     """The items each member of the partitioned set held when all had come to rest."""
     at_work: Counter[str] = attrs.field(factory=Counter)
