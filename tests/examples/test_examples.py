@@ -106,6 +106,13 @@ the next in line builds
 2 have 1 index: all that can be found
 who comes later has the same: True
 """,
+    "20_worker.py": """\
+order 7: 42.00
+attempts: 2
+dead ValueError: for good
+sum of 100 results: 5050
+later -> order 8: 1.00
+""",
     "21_console.py": """\
 fired within a second: True
 done "good morning, bob"
