@@ -189,13 +189,15 @@ def _end(run: Run, facts: Facts) -> Run:
         for name, stage in run.stages.items()
     ):
         return run
-    if run.state is RunState.RUNNING:
-        if any(stage.state is not StageState.DONE for stage in run.stages.values()):
-            return run  # a stage has failed: it stops first
-        state = RunState.DONE
+    if all(stage.state is StageState.DONE for stage in run.stages.values()):
+        # Cancelled when nothing was left to cancel, it has ended well all the same.
+        state, cause = RunState.DONE, ""
+    elif run.state is RunState.RUNNING:
+        return run  # a stage has failed: it stops first
     else:
-        state = RunState.FAILED if run.failed else RunState.CANCELLED
-    return msgspec.structs.replace(run, state=state, ended_unix_ms=facts.now_unix_ms)
+        state, cause = RunState.FAILED if run.failed else RunState.CANCELLED, run.cause
+    now_unix_ms = facts.now_unix_ms
+    return msgspec.structs.replace(run, state=state, cause=cause, ended_unix_ms=now_unix_ms)
 
 
 def _stop_stage(stage: Stage, at: StageRun, run: Run, facts: Facts) -> StageRun:

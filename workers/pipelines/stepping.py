@@ -56,7 +56,6 @@ class Stepper:
         self._site = site
         self._view = view
         self._places = PipelinePlaces(site.places)
-        self._floors: dict[str, int] = {}
         self._asked: dict[str, set[str]] = {}
         self._limited: set[str] = set()
         self.looks: dict[str, int] = {}
@@ -88,8 +87,6 @@ class Stepper:
             await self._give_up(at, "what it is cannot be read")
             return
         tallies = await self._view.tallies(at.id)
-        if self._floors.get(at.id, 0) > min(self._view.revision, tallies.revision):
-            return  # what this process did last is not seen yet; its news is on the way
         now_unix_ms = self._site.timer.now_unix_ms()
         facts = self._view.facts(at.id, spec, tallies, now_unix_ms)
         after = advance(spec, at.run, facts)
@@ -182,15 +179,12 @@ class Stepper:
             [*noting(self._places, at.id, after), *steps],
             otherwise,
         )
-        if not reply.succeeded:
-            return [found for found in reply.replies if isinstance(found, RangeReply)]
-        if steps:
-            self._floors[at.id] = reply.revision
-        return []
+        if reply.succeeded:
+            return []
+        return [found for found in reply.replies if isinstance(found, RangeReply)]
 
     def _forget(self, pipeline: str) -> None:
         self._view.forget(pipeline)
-        self._floors.pop(pipeline, None)
         self._asked.pop(pipeline, None)
 
 

@@ -51,11 +51,6 @@ class View:
         """Return the key that says how far a pipeline is; None once it has ended."""
         return self._runs.keys.get(self._places.run(pipeline))
 
-    @property
-    def revision(self) -> int:
-        """The revision the runs are of."""
-        return self._runs.revision
-
     async def spec(self, pipeline: str) -> Pipeline | None:
         """Return what a pipeline is; None where that is gone or unreadable."""
         if pipeline not in self._specs:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from coord.testing.local import LocalClient, LocalCluster, settle
 from workers.model.places import Places
@@ -42,8 +42,9 @@ class PipelineWorld:
     @asynccontextmanager
     async def steward(self, client: LocalClient | None = None) -> AsyncIterator[asyncio.Task[None]]:
         """Have the chore at work; a steward before this one is out of office then."""
-        client = client or self.client
-        term = await new_term(client, self.places)
+        term = await new_term(self.client, self.places)
+        if client is not None:
+            term = evolve(term, client=client)
         running = asyncio.create_task(PipelineChore(self.timer).run(term))
         await settle()
         try:

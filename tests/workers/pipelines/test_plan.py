@@ -136,6 +136,11 @@ def test_a_failure_noted_before_it_was_cancelled_is_the_cause_of_the_end() -> No
     assert after.cause == "stage one failed: job q:0 is dead"
 
 
+def test_cancelled_when_nothing_was_left_to_cancel_it_is_done() -> None:
+    after = advance(TWO, _run(one=D, two=R), _facts({"two": _tally(0, 1)}, cancel="late"))
+    assert (_states(after), after.cause) == (["done", "done", "done"], "")
+
+
 def test_a_stage_that_ended_well_while_the_pipeline_stopped_is_done() -> None:
     after = advance(TWO, _run(one=R, two=W), _facts({"one": _tally(0, 1)}, cancel="x"))
     assert _states(after) == ["cancelled", "done", "cancelled"]
