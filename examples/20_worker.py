@@ -35,7 +35,7 @@ async def add(first: int, second: int) -> int:
 
 
 def main() -> None:
-    worker = subprocess.Popen(WORKER, cwd=HERE.parent, stderr=open("/tmp/w.err", "w"))
+    worker = subprocess.Popen(WORKER, cwd=HERE.parent, stderr=subprocess.DEVNULL)
     try:
         print(charge.enqueue(7, cents=4200).result(timeout_s=60))
         print("attempts:", flaky.enqueue().result(timeout_s=60))
@@ -47,7 +47,7 @@ def main() -> None:
         many = app.enqueue_many(add.call(number, second=1) for number in range(100))
         print("sum of 100 results:", sum(handle.result(timeout_s=60) for handle in many))
 
-        later = charge.options(delay_ms=300).enqueue(8, 100)
+        later = charge.options(delay_ms=1000).enqueue(8, 100)
         print(later.status().state.value, "->", later.result(timeout_s=60))
     finally:
         worker.terminate()
