@@ -24,7 +24,7 @@ from workers.schedules.codec import encode
 from workers.schedules.firing import Known, take
 from workers.schedules.places import SchedulePlaces
 from workers.schedules.plan import Plan, plan, wake_unix_ms
-from workers.schedules.reading import SCHEDULES_MAX, read_schedules
+from workers.schedules.reading import read_schedules
 from workers.schedules.seen import Seen
 from workers.schedules.values import Overlap, Schedule, State
 from workers.steps.move import Move
@@ -34,8 +34,9 @@ from workers.steward.together import together
 from workers.timer import Timer
 
 AGAIN_MS = 100  # after a step that was refused, most often since somebody edits
-AT_ONCE = 4  # reads and their steps on their way
-YIELD_EVERY = 16  # schedules decided before others of this process get a turn
+PART = 64  # schedules decided in one go: a few milliseconds
+AT_ONCE = 16  # parts on their way
+AT_ONCE_SMALL = 2  # while there are few: what falls due meanwhile goes together
 
 log = structlog.get_logger("schedules")
 
@@ -73,35 +74,51 @@ class _Desk:
         self._told.set()
 
     async def _work(self) -> None:
-        while True:
-            self._told.clear()
-            now = self._timer.now_unix_ms()
-            parts = [self._agenda.take(now, SCHEDULES_MAX) for _ in range(AT_ONCE)]
-            parts = [part for part in parts if part]
-            if parts:
-                await asyncio.gather(*(self._tend(part) for part in parts))
-            else:
-                await self._sleep()
-
-    async def _sleep(self) -> None:
-        """Wait until the soonest time on the agenda, or until there is news."""
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._told.wait())]
-        soonest = self._agenda.soonest_unix_ms
-        if soonest is not None:
-            waits.append(asyncio.ensure_future(self._timer.until(soonest)))
+        """Tend what is due, some at a time: while the steps of one part travel, decide the next."""
+        under_way: set[asyncio.Future[None]] = set()
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            while True:
+                self._told.clear()
+                names = self._agenda.take(self._timer.now_unix_ms(), PART)
+                if names:
+                    under_way.add(asyncio.ensure_future(self._tend(names)))
+                    await asyncio.sleep(0)
+                most = AT_ONCE if len(names) == PART else AT_ONCE_SMALL
+                if not names or len(under_way) >= most:
+                    under_way = await self._wait(under_way, for_room=bool(names))
+        finally:
+            for each in under_way:
+                each.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def _wait(
+        self, under_way: set[asyncio.Future[None]], *, for_room: bool
+    ) -> set[asyncio.Future[None]]:
+        """Wait until something under way has ended, or else for news or a time on the agenda.
+
+        Returns:
+            What is still under way.
+        """
+        waits: list[asyncio.Future[Any]] = []
+        if not for_room:
+            waits.append(asyncio.ensure_future(self._told.wait()))
+            if (soonest := self._agenda.soonest_unix_ms) is not None:
+                waits.append(asyncio.ensure_future(self._timer.until(soonest)))
+        try:
+            await asyncio.wait([*waits, *under_way], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
+        for each in under_way:
+            if each.done():
+                each.result()
+        return {each for each in under_way if not each.done()}
 
     async def _tend(self, names: Sequence[str]) -> None:
         """Look at schedules, take one step of each where there is one, and note when next."""
         taken: list[Known] = []
         moves: list[Move] = []
-        for number, known in enumerate(await self._knowing(names), 1):
-            if number % YIELD_EVERY == 0:
-                await asyncio.sleep(0)
+        for known in await self._knowing(names):
             step = await self._step(known)
             if step is None:
                 assert known.state is not None

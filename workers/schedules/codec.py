@@ -29,8 +29,9 @@ def encode(kept: Kept) -> bytes:
     Raises:
         Misuse: arguments are nothing JSON or msgpack can say, or it is too large.
     """
+    args = _args(kept)
     try:
-        value = _json.encode(kept) if is_json(_args(kept)) else _msgpack.encode(kept)
+        value = _json.encode(kept) if not args or is_json(args) else _msgpack.encode(kept)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         detail = f"arguments of a schedule's job cannot be kept: {error}"
         raise error_from(ErrorCode.INVALID_OPTION, detail) from None
