@@ -13,6 +13,7 @@ from recipes.testing import (
     gating,
     grouping,
     holders,
+    kinds,
     queueing,
     telling,
 )
@@ -57,7 +58,7 @@ def _holders(line: Line, *programs: tuple[str, Program, int, int]) -> Part:
 
 def _queue(name: str, play: QueuePlay) -> Part:
     def check(told: Told) -> Counts:
-        log = check_queue(told.events, told.journal, play.prefix)
+        log = check_queue(told.events, told.journal, play.prefix, has_names=play.kind == "id")
         settled = [each for each in told.journal.settlements if each.delivery.queue == play.prefix]
         counts = {
             f"{name}: items put": len(log.bodies),
@@ -69,6 +70,10 @@ def _queue(name: str, play: QueuePlay) -> Part:
         }
         if play.in_batches:
             counts[f"{name}: opened"] = gating.check_batches(told, play.latch, log)
+        elif play.kind == "delay":
+            kinds.check_times(told, play.prefix)
+        elif play.kind == "id":
+            kinds.check_names(told, len(log.bodies), play.prefix)
         elif play.gate_at:
             ready = play.prefix + b"ready/"
             gating.check_opening(told, play.prefix + b"gate", ready, play.gate_at)
@@ -84,6 +89,8 @@ def _queue(name: str, play: QueuePlay) -> Part:
     ]
     if play.in_batches:
         programs.append(("let out", play.let_out, 0, 0))
+    if play.kind == "delay":
+        programs.append(("move", play.move, 0, 1))
     return Part(name, tuple(programs), check)
 
 
@@ -100,6 +107,10 @@ PARTS = (
     _queue("queue", queueing.OPEN),
     _queue("gated queue", queueing.GATED),
     _queue("queue in batches", queueing.BATCHES),
+    _queue("priority queue", queueing.PRIORITY),
+    _queue("delay queue", queueing.DELAYED),
+    _queue("id queue", queueing.NAMED),
+    _queue("sharded queue", queueing.SHARDED),
     Part("size gate", (("fill", gating.fill, 0, 1), ("pass", gating.pass_size, 1, 2)),
          gating.check_size),
     Part("conditions", (("fill", combining.fill, 0, 1), ("signal", combining.signal, 0, 1),

@@ -8,7 +8,7 @@ from unittest import mock
 
 from coord.testing.schedule import Schedule
 
-_EPOCH_MS = 1_700_000_000_000.0
+EPOCH_MS = 1_700_000_000_000.0
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def seeded(schedule: Schedule) -> Iterator[None]:
         return stream.randbytes(size_bytes or 32).hex()
 
     def now_s() -> float:
-        return (_EPOCH_MS + schedule.now_ms) / 1_000.0
+        return (EPOCH_MS + schedule.now_ms) / 1_000.0
 
     def now_ns() -> int:
         return int(now_s() * 1e9)

@@ -21,6 +21,7 @@ class QueueLog:
     """Where every item is, as the log goes on, and what became of it."""
 
     prefix: bytes
+    has_names: bool = False
     ready: dict[str, bytes] = attrs.field(factory=dict)
     held: dict[str, Event] = attrs.field(factory=dict)
     bodies: dict[str, bytes] = attrs.field(factory=dict)
@@ -34,26 +35,31 @@ class QueueLog:
     redelivered: int = 0
 
     @classmethod
-    def of(cls, events: Events, prefix: bytes) -> "QueueLog":
+    def of(cls, events: Events, prefix: bytes, has_names: bool = False) -> "QueueLog":
         """Follow every item through the log.
 
         Raises:
             Violation: an item was doubled, overtaken, or vanished.
         """
-        log = cls(prefix)
+        log = cls(prefix, has_names)
         for revision in sorted(events):
             mine = [event for event in events[revision] if event.kv.key.startswith(prefix)]
             if mine:
                 log._step(revision, mine)
         return log
 
+    def body_of(self, event: Event) -> bytes:
+        """Return what was put; items with names are kept with them."""
+        value = event.kv.value
+        return value[2 + int.from_bytes(value[:2]) :] if self.has_names else value
+
     def _step(self, revision: int, mine: list[Event]) -> None:
-        first = sorted(self.ready)
+        line = sorted(self.ready)
         left = {*self.ready, *self.held}
         claimed: list[str] = []
         for event in mine:
             place, _, rest = event.kv.key.removeprefix(self.prefix).partition(b"/")
-            item = rest.rpartition(b"/")[2].decode()
+            item = (rest.partition(b"/")[2] if place == b"held" else rest).decode()
             if place == b"ready":
                 self._at_ready(item, event)
             elif place == b"held":
@@ -63,8 +69,11 @@ class QueueLog:
             elif place == b"dead":
                 self._settled_once(item, event)
                 self.dead[item] = revision
-        if sorted(claimed) != first[: len(claimed)]:
-            raise Violation(f"queue: at {revision} {claimed} were taken, the line was {first}")
+        for shard in sorted({_shard_of(item) for item in claimed}):
+            taken = sorted(item for item in claimed if _shard_of(item) == shard)
+            first = [item for item in line if _shard_of(item) == shard][: len(taken)]
+            if taken != first:
+                raise Violation(f"queue: at {revision} {taken} were taken, first were {first}")
         if claimed and not self.claimed_at:
             self.claimed_at = revision
         for item in sorted(left - {*self.ready, *self.held}):
@@ -76,12 +85,12 @@ class QueueLog:
         if event.kind is EventKind.DELETE:
             del self.ready[item]
             return
-        if item in self.bodies and self.bodies[item] != event.kv.value:
+        if item in self.bodies and self.bodies[item] != self.body_of(event):
             raise Violation(f"queue: {item} changed: {event}")
         if event.cause is Cause.WRITTEN and item in self.bodies:
             raise Violation(f"queue: {item} was put twice: {event}")
         self.came_at.setdefault(item, event.kv.mod_revision)
-        self.bodies[item] = event.kv.value
+        self.bodies[item] = self.body_of(event)
         self.ready[item] = event.kv.value
 
     def _at_held(self, item: str, event: Event, claimed: list[str]) -> None:
@@ -109,7 +118,13 @@ class QueueLog:
             raise Violation(f"queue: {item} was settled twice: {event}")
 
 
-def check_queue(events: Events, journal: Journal, prefix: bytes) -> QueueLog:
+def _shard_of(item: str) -> str:
+    return item.rpartition("/")[0]
+
+
+def check_queue(
+    events: Events, journal: Journal, prefix: bytes, *, has_names: bool = False
+) -> QueueLog:
     """Hold what producers and consumers of one queue were told against the log.
 
     Returns:
@@ -118,7 +133,7 @@ def check_queue(events: Events, journal: Journal, prefix: bytes) -> QueueLog:
     Raises:
         Violation: they were told something else, or something is left.
     """
-    log = QueueLog.of(events, prefix)
+    log = QueueLog.of(events, prefix, has_names)
     _check_orders(log, journal)
     _check_deliveries(log, journal)
     for item in sorted({*log.ready, *log.held}):
@@ -148,7 +163,7 @@ def _check_deliveries(log: QueueLog, journal: Journal) -> None:
         if delivery.queue != log.prefix:
             continue
         claim = log.claims.get((delivery.id, delivery.token))
-        if claim is None or claim.kv.key != delivery.key or claim.kv.value != delivery.body:
+        if claim is None or claim.kv.key != delivery.key or log.body_of(claim) != delivery.body:
             raise Violation(f"queue: {delivery} is not in the log: {claim}")
         if claim.kv.lease != delivery.lease or claim.kv.claims != delivery.attempt:
             raise Violation(f"queue: {delivery}, and the log has {claim}")

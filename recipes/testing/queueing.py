@@ -6,20 +6,28 @@ must come out, whoever died.
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import attrs
 
+from coord.client.client import Client
 from coord.client.ops import Text
 from coord.errors import CoordError, MaybeDone
 from recipes.batch_gate import BatchGate
 from recipes.conditions import Size
 from recipes.consumer import Consumer
-from recipes.errors import StaleClaim
+from recipes.delay_queue import DelayQueue, Mover
+from recipes.errors import AlreadyQueued, StaleClaim
 from recipes.gate import Gate, SizeGate
+from recipes.id_queue import IdQueue
 from recipes.port import KeptLease
+from recipes.priority_queue import PriorityQueue
 from recipes.queue import Claimed, Queue, QueueSettings
+from recipes.sharded_queue import ShardedQueue
 from recipes.testing.actor import Actor
 from recipes.testing.journal import Delivery, Order, Settlement
+from recipes.waiting import first_of
 
 ATTEMPTS_MAX = 4
 ITEMS_MAX = 40  # of one producer
@@ -33,11 +41,13 @@ class QueuePlay:
         prefix: its own.
         gate_at: how many items open its gate; 0 for no gate.
         in_batches: whether the gate shuts again behind each batch.
+        kind: which queue it is.
     """
 
     prefix: bytes
     gate_at: int = 0
     in_batches: bool = False
+    kind: Literal["plain", "priority", "delay", "id", "sharded"] = "plain"
 
     @property
     def latch(self) -> bytes:
@@ -45,7 +55,10 @@ class QueuePlay:
         return self.prefix + b"gate/open"
 
     def _queue(self, actor: Actor) -> Queue:
-        return Queue(actor.client, self.prefix, QueueSettings(attempts_max=ATTEMPTS_MAX))
+        settings = QueueSettings(attempts_max=ATTEMPTS_MAX)
+        if self.kind == "sharded":
+            return ShardedQueue(actor.client, self.prefix, 3, settings)
+        return _KINDS[self.kind](actor.client, self.prefix, settings)
 
     def _consumer(self, actor: Actor, session: KeptLease, name: str) -> Consumer:
         queue = self._queue(actor)
@@ -90,7 +103,7 @@ class QueuePlay:
 
     async def _put(self, actor: Actor, queue: Queue, number: int) -> None:
         way = actor.luck.random()
-        count = 3 if way < 0.1 else 1
+        count = 3 if way < 0.1 and self.kind != "id" else 1
         bodies = [f"{self.prefix!r}/{actor.name}/{number}/{n}" for n in range(count)]
         orders = [Order(self.prefix, body.encode()) for body in bodies]
         actor.journal.orders += orders
@@ -99,7 +112,11 @@ class QueuePlay:
                 wishes: list[Text] = list(bodies)
                 ids = await queue.put_all(wishes)
             else:
-                ids = [await queue.put(bodies[0], first=way > 0.9 and not self.in_batches)]
+                ids = [await _put_one(actor, queue, bodies[0], way > 0.9 and not self.in_batches)]
+        except AlreadyQueued:
+            actor.journal.orders.remove(orders[0])
+            actor.count("names in the queue already")
+            return
         except CoordError as error:
             actor.failed(error)
             return
@@ -123,7 +140,8 @@ class QueuePlay:
         journal, oracle = actor.journal, actor.oracle
         if not actor.is_over() or journal.at_work[f"produce {self.prefix!r}"]:
             return False
-        if any(oracle.keys(self.prefix + place) != 0 for place in (b"ready/", b"held/")):
+        places = (b"ready/", b"held/", b"later/")
+        if any(oracle.keys(self.prefix + place) != 0 for place in places):
             return False
         journal.over_at.setdefault(self.prefix, oracle.revision)
         return True
@@ -162,6 +180,34 @@ class QueuePlay:
             over.cancel()
             await asyncio.gather(taking, over, return_exceptions=True)
 
+    async def move(self, actor: Actor) -> None:
+        """Bring what is due into line, if elected, until all is over."""
+        over = asyncio.ensure_future(actor.until(lambda: self._is_over(actor)))
+        while not over.done():
+            try:
+                async with actor.client.session(actor.ttl_ms) as session:
+                    queue = self._queue(actor)
+                    assert isinstance(queue, DelayQueue)
+                    await first_of(Mover(queue, session).run(), asyncio.wait((over,)))
+            except CoordError as error:
+                actor.failed(error)
+                await actor.think()
+
+
+async def _put_one(actor: Actor, queue: Queue, body: str, first: bool) -> str:
+    luck = actor.luck
+    match queue:
+        case PriorityQueue():
+            return await queue.put(body, first=first, priority=luck.randrange(3))
+        case DelayQueue() if not first:
+            return await queue.put(body, delay_ms=luck.choice((0, 20, 300)))
+        case IdQueue():
+            return await queue.put(body, first=first, name=f"n{luck.randrange(6)}")
+        case ShardedQueue():
+            return await queue.put(body, first=first, key=luck.choice((None, "a", "b")))
+        case _:
+            return await queue.put(body, first=first)
+
 
 async def _settle(actor: Actor, consumer: Consumer, item: Claimed, delivery: Delivery) -> bool:
     """Let go of an item in one of the ways there are; False when it may still be held."""
@@ -186,6 +232,17 @@ async def _settle(actor: Actor, consumer: Consumer, item: Claimed, delivery: Del
     return True
 
 
+_KINDS: Mapping[str, Callable[[Client, bytes, QueueSettings], Queue]] = {
+    "plain": Queue,
+    "priority": PriorityQueue,
+    "delay": DelayQueue,
+    "id": IdQueue,
+}
+
 OPEN = QueuePlay(b"queue/")
 GATED = QueuePlay(b"gated/", gate_at=12)
 BATCHES = QueuePlay(b"batch/", gate_at=5, in_batches=True)
+PRIORITY = QueuePlay(b"ranked/", kind="priority")
+DELAYED = QueuePlay(b"delayed/", kind="delay")
+NAMED = QueuePlay(b"named/", kind="id")
+SHARDED = QueuePlay(b"sharded/", kind="sharded")

@@ -93,7 +93,7 @@ def test_an_item_put_twice_is_noticed() -> None:
 
 
 def test_an_item_overtaken_is_noticed() -> None:
-    with pytest.raises(Violation, match="were taken, the line was"):
+    with pytest.raises(Violation, match="were taken, first were"):
         check_queue(_log(*_arrivals(), _claim(4, B, "b")), _journal(), PREFIX)
 
 

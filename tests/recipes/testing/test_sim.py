@@ -1,5 +1,8 @@
 """A short campaign over the recipes, and its command; `make sim-recipes` runs hundreds of seeds."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -10,6 +13,11 @@ from recipes.testing.campaign import never_happened, run_campaign, run_seed
 from recipes.testing.sim import main
 
 _SEEDS = range(6)
+_PRINT_TRACES = """
+from recipes.testing.campaign import run_seed
+for seed in range(8):
+    print(run_seed(seed).trace)
+"""
 
 
 def test_half_a_dozen_seeds_keep_every_promise() -> None:
@@ -30,6 +38,22 @@ def test_a_seed_gives_the_same_run_each_time() -> None:
     assert first.trace == second.trace
     assert first.counts == second.counts
     assert run_seed(4).trace != first.trace
+
+
+@pytest.mark.slow
+def test_two_processes_with_different_hash_seeds_see_the_same_runs() -> None:
+    assert _traces(hash_seed=1) == _traces(hash_seed=2)
+
+
+def _traces(hash_seed: int) -> list[str]:
+    told = subprocess.run(
+        [sys.executable, "-c", _PRINT_TRACES],
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return told.stdout.split()
 
 
 def test_what_never_happened_is_named() -> None:
