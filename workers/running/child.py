@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import traceback
+from types import FrameType
 
 from coord.cli.parent_death import die_with_parent
 from workers.running.capture import Tee
@@ -30,8 +31,10 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the worker closes the pipe."""
     parent, app, *memory = arguments
     die_with_parent(int(parent), signal.SIGKILL)
-    # Ctrl-C reaches the whole terminal group: what it means for a job, the worker decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # These may reach a whole group of processes: what they mean for a job, the worker decides.
+    # Not ignored but passed over: what is ignored would stay so in programs that jobs start.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _pass_over)
     channel = Channel(os.dup(sys.stdin.fileno()), os.dup(sys.stdout.fileno()))
     _part_from_worker()
     functions = _load(app)
@@ -46,6 +49,10 @@ def main(arguments: list[str]) -> None:
     if isinstance(wanted, Begin):
         _serve(functions, channel, wanted)
     sys.stdout.flush()
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    """Do nothing."""
 
 
 def _serve(functions: Functions, channel: Channel, wanted: Begin) -> None:

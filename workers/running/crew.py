@@ -118,6 +118,11 @@ class Crew:
         )
 
     @property
+    def is_ready(self) -> bool:
+        """Whether there is a child that can be given jobs."""
+        return any(child.is_ready for child in self._children)
+
+    @property
     def is_stalled(self) -> bool:
         """Whether all slots have been busy for a while with jobs that do not end."""
         now_s = asyncio.get_running_loop().time()
@@ -181,6 +186,8 @@ class Crew:
         abandoned = self.assigned
         for child in self._children:
             if child.assigned:
+                for held in child.assigned.values():
+                    held.stop_clocks()
                 child.assigned.clear()
                 child.kill(reason)
         return abandoned
@@ -241,7 +248,7 @@ class Crew:
             if child is not None and held.run == run:
                 do(child)
 
-        asyncio.get_running_loop().call_later(delay_s, if_still_running)
+        held.clocks.append(asyncio.get_running_loop().call_later(delay_s, if_still_running))
 
     def _kill_for(self, child: ChildProcess, held: HeldJob, cause: str) -> None:
         """Kill a child for what one job did; the others it had are returned."""
@@ -280,6 +287,7 @@ class Crew:
 
     def answered(self, child: ChildProcess, held: HeldJob, outcome: Outcome) -> None:
         """See Employer."""
+        held.stop_clocks()
         self._pace.note(held.job.name, outcome.took_us)
         self._answered_s = asyncio.get_running_loop().time()
         head = child.head
@@ -308,10 +316,13 @@ class Crew:
             self._not_loaded = cause
             self._is_loaded.set()
             return
+        if child.functions is None:
+            log.error("a child ended before it was ready", cause=cause)
         guilty = jobs if child.concurrent else jobs[:1]
         log_text = last_words(child)
         if self.foreman is not None:
             for held in guilty:
+                held.stop_clocks()
                 self.foreman.ended(held, Failed(held.run, 0, cause, log=log_text))
         if not child.concurrent:
             self._return(jobs[1:])
@@ -322,6 +333,7 @@ class Crew:
 
     def _return(self, jobs: Sequence[HeldJob]) -> None:
         for held in jobs:
+            held.stop_clocks()
             held.run = 0
             held.started_unix_ms = 0
         if jobs and self.foreman is not None:

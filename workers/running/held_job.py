@@ -1,6 +1,8 @@
 """A job in this worker's hands: what was claimed, and how far its attempt is."""
 
-from attrs import define
+import asyncio
+
+from attrs import Factory, define
 
 from coord.model import KeyValue
 from workers.model.ids import JobId
@@ -20,6 +22,7 @@ class HeldJob:
         run: number of the attempt among all of this worker; 0 while it waits for a child.
         started_unix_ms: when it was started; 0 while it was not.
         cancel_reason: why it shall end; None while nobody asked for that.
+        clocks: what goes off when it has run too long.
     """
 
     id: JobId
@@ -30,6 +33,13 @@ class HeldJob:
     run: int = 0
     started_unix_ms: int = 0
     cancel_reason: str | None = None
+    clocks: list[asyncio.TimerHandle] = Factory(list)
+
+    def stop_clocks(self) -> None:
+        """Forget its limits of time: the attempt is over."""
+        for clock in self.clocks:
+            clock.cancel()
+        self.clocks.clear()
 
     @property
     def token(self) -> int:

@@ -29,7 +29,6 @@ from workers.timer import Timer
 UNDER_WAY_MAX = 2
 SETTLEMENTS_MAX = 128  # in one transaction
 BATCH_BYTES_MAX = 512 * 1024
-CLAIM_MAX = 256
 RETRY_S = 0.2
 
 log = structlog.get_logger("workers")
@@ -93,6 +92,8 @@ class Ledger:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._refusals = 0
+        self._narrow = False
+        """Whether to say little at a time: an answer to much would have been too large."""
 
     def open(self, group: asyncio.TaskGroup) -> None:
         """Begin; everything is sent by tasks of this group, which fails with SessionLost."""
@@ -152,7 +153,9 @@ class Ledger:
         alone = bool(self._entries) and self._entries[0].alone
         count = 1 if alone else SETTLEMENTS_MAX
         entries = self._entries[:count]
-        claims = [] if alone else self._desk.wanted()
+        claims = [] if alone or (self._narrow and entries) else self._desk.wanted()
+        if self._narrow:
+            del claims[1:]
         if not entries and not claims:
             return None
         del self._entries[:count]
@@ -220,6 +223,9 @@ class Ledger:
             return
         if not isinstance(error, Misuse | Refused):
             raise error
+        if error.code is ErrorCode.REPLY_TOO_LARGE and not self._narrow:
+            self._narrow = True
+            return
         log.error("refused", worker=self._worker, jobs=len(batch.entries), error=str(error))
         if len(batch.entries) == 1:
             entry = self._entries[0]

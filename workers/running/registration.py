@@ -52,8 +52,11 @@ class Registration:
         self._said = b""
         self._revision = 0
 
-    async def enter(self) -> None:
+    async def enter(self) -> bool:
         """Get on the roll, waiting until no other living worker has the name.
+
+        Returns:
+            True.
 
         Raises:
             SessionLost: the session ended first.
@@ -72,7 +75,7 @@ class Registration:
             assert found is None or isinstance(found, RangeReply)
             if found is None or found.kvs[0].lease == self._session.lease:
                 self._said, self._revision = ours, reply.revision
-                return
+                return True
             log.warning("another worker has this name; waiting for its end", worker=self._name)
             gone = until_gone(self._client, self._key, found.kvs[0].create_revision, reply.revision)
             await while_kept(self._session, gone)

@@ -27,6 +27,7 @@ from workers.model.states import State
 from workers.port import JobClient
 from workers.running.chores import all_chores
 from workers.running.crew import Crew
+from workers.running.drawing import Drawing
 from workers.running.held_job import HeldJob
 from workers.running.ledger import Ledger
 from workers.running.notice import Notice, Urgency
@@ -34,7 +35,6 @@ from workers.running.pace import Pace
 from workers.running.registration import Registration
 from workers.running.settings import Tally, WorkerSettings
 from workers.running.settling import Settled
-from workers.running.shares import shares
 from workers.running.source import Drawn, Source
 from workers.running.verdict import (
     End,
@@ -80,18 +80,24 @@ class Shift:
         self._tally = tally
         self._timer = timer
         self._name = settings.name
-        self._sources = {
-            queue: Source(client, session, places, queue, settings.name)
-            for queue in settings.queues
-        }
-        self._turn = 0
         self._held: dict[bytes, HeldJob] = {}
+        self._settling = 0
+        """How many of those the ledger has a verdict on, so that their slots are free."""
         self._backlog: deque[HeldJob] = deque()
         self._reported: set[str] = set()
         self._ledger = Ledger(client, session, places, settings.name, timer, self)
         self._reporter = Reporter(client, session, places.progress, by=settings.name)
         self._cancels = Mirror(client, places.cancels)
-        self._draws: dict[Source, asyncio.Task[None]] = {}
+        self._drawing = Drawing(
+            client,
+            session,
+            settings,
+            known=self._held,
+            free=lambda: self._free,
+            take=self.drawn,
+        )
+        self._asked_to_end: dict[str, str] = {}
+        """What waiting in line has told so far, reasons by job id."""
         self._group: asyncio.TaskGroup | None = None
         self._claiming = True
         self._giving = False
@@ -132,6 +138,7 @@ class Shift:
                 steward = group.create_task(self._stand_for_steward())
                 orders = group.create_task(registration.follow_orders())
                 saying = group.create_task(registration.keep())
+                self._drawing.open(group)
                 self._ledger.open(group)
                 await notice.at_least(Urgency.DRAIN)
                 await self._wind_up(notice)
@@ -173,32 +180,18 @@ class Shift:
 
     def wanted(self) -> list[tuple[Source, int]]:
         """See Desk: divide the room there is among queues that may have jobs."""
-        if not self._claiming or not self._crew.functions:
+        if not self._claiming or not self._crew.is_ready:
             return []
-        slots = self._settings.crew.slots
-        under_way = sum(source.under_way for source in self._sources.values())
-        ahead = 0 if self._crew.is_stalled else self._pace.ahead(slots)
-        room = slots + ahead - len(self._held) - under_way
-        if room <= 0 or (self._backlog and not ahead):
+        ahead = 0 if self._crew.is_stalled else self._pace.ahead(self._settings.crew.slots)
+        if self._backlog and not ahead:
             return []
-        active = [
-            source
-            for source in self._sources.values()
-            if not source.is_waiting and source not in self._draws
-        ]
-        self._turn += 1
-        divided = shares(room, len(active), self._turn, fair=self._settings.fair)
-        return [(source, share) for source, share in zip(active, divided, strict=True) if share]
+        return self._drawing.wanted(self._free + ahead)
 
     def drawn(self, source: Source, drawn: Drawn) -> None:
         """See Desk: take in what was claimed."""
         for kv in drawn.kvs:
             self._take(source, kv, drawn.cancels)
-        if source.is_waiting:
-            self._wait_for(source)
-        elif source in self._draws:
-            # An answer that came later knows better than the one that made us wait.
-            self._draws[source].cancel()
+        self._drawing.look(source)
         self._give()
         self._ledger.look()
 
@@ -227,36 +220,15 @@ class Shift:
             cause = f"no job function named {held.job.name!r}; there are: {known}"
             verdict = bury(held, cause, self._name, self._timer.now_unix_ms())
         if verdict is not None:
-            self._ledger.settle(held, verdict)
+            self._settle(held, verdict)
             return
         held.held_s = asyncio.get_running_loop().time()
         self._backlog.append(held)
         self._look_later()
 
-    def _wait_for(self, source: Source) -> None:
-        if self._group is not None and source not in self._draws and self._claiming:
-            self._draws[source] = self._group.create_task(self._draw_from(source))
-
-    async def _draw_from(self, source: Source) -> None:
-        """Wait until a queue found empty or shut has something again, and claim it."""
-        try:
-            while not self._session.lost.is_set():
-                try:
-                    drawn = await source.draw(max(1, self._free))
-                    break
-                except (Unavailable, MaybeDone) as error:
-                    log.warning("cannot claim", worker=self._name, error=str(error))
-                    await asyncio.sleep(RETRY_S)
-            else:
-                raise SessionLost
-        finally:
-            del self._draws[source]
-            self._ledger.look()
-        self.drawn(source, drawn)
-
     @property
     def _free(self) -> int:
-        return self._settings.crew.slots - len(self._held)
+        return self._settings.crew.slots - len(self._held) + self._settling
 
     # --- running (what the crew tells) ---
 
@@ -271,7 +243,7 @@ class Shift:
         if isinstance(outcome, Failed):
             cause = outcome.cause.rpartition("\n")[2]
             log.warning("attempt failed", job=str(held.id), attempt=held.attempt, cause=cause)
-        self._ledger.settle(held, verdict)
+        self._settle(held, verdict)
         self._give_soon()
 
     def reported(self, held: HeldJob, report: Report) -> None:
@@ -292,13 +264,19 @@ class Shift:
     def settled(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
         """See Desk: the job is in other hands now."""
         self._held.pop(held.kv.key, None)
-        self._sources[held.id.queue].let_go(held.kv.key)
+        self._settling -= 1
+        self._drawing.let_go(held.id.queue, held.kv.key)
         if str(held.id) in self._reported:
             self._reported.discard(str(held.id))
             self._reporter.clear(str(held.id))
         self._count(held, verdict, how)
         if not self._held:
             self._empty_handed.set()
+
+    def _settle(self, held: HeldJob, verdict: Verdict) -> None:
+        """Have a verdict carried out; the job's slot is free."""
+        self._settling += 1
+        self._ledger.settle(held, verdict)
 
     def _give_soon(self) -> None:
         """Give waiting jobs to children at the end of this turn, when all that ended is known."""
@@ -372,7 +350,7 @@ class Shift:
         self._give()
         long_ago_s = asyncio.get_running_loop().time() - KEEP_S
         while self._backlog and self._backlog[0].held_s < long_ago_s:
-            self._ledger.settle(self._backlog.popleft(), PutBack())
+            self._settle(self._backlog.popleft(), PutBack())
         if self._backlog or self._crew.assigned:
             self._look_later()
 
@@ -381,17 +359,14 @@ class Shift:
     async def _wind_up(self, notice: Notice) -> None:
         """Claim nothing more; let what runs end as the notice allows, then hand back the rest."""
         self._claiming = False
-        for task in self._draws.values():
-            task.cancel()
-        if self._draws:
-            await asyncio.wait(list(self._draws.values()))
+        await self._drawing.stop()
         while self._backlog:
-            self._ledger.settle(self._backlog.popleft(), PutBack())
+            self._settle(self._backlog.popleft(), PutBack())
         await self._let_end(notice)
         for held in self._crew.abandon("the worker was stopped"):
-            self._ledger.settle(held, PutBack())
+            self._settle(held, PutBack())
         while self._backlog:
-            self._ledger.settle(self._backlog.popleft(), PutBack())
+            self._settle(self._backlog.popleft(), PutBack())
         with contextlib.suppress(TimeoutError, CoordError):
             async with asyncio.timeout(self._settings.hand_back_s):
                 await self._ledger.quiet()

@@ -4,7 +4,7 @@ A claim carries the condition that nothing holds the queue shut, and reads which
 jobs somebody asked to end, so that such a job is never started again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from attrs import frozen
 
@@ -93,17 +93,27 @@ class Source:
         held = await self._claimer.recover()
         return Drawn([kv for kv in held if (kv.key, kv.create_revision) not in known], {})
 
-    async def draw(self, limit: int) -> Drawn:
+    def unknown_to(self, known: Container[bytes]) -> list[KeyValue]:
+        """Return what was claimed and is not among the keys `known`."""
+        return [kv for key, kv in self._claimer.holding.items() if key not in known]
+
+    async def draw(self, limit: int) -> dict[str, str]:
         """Wait in line until there is something to claim, and claim up to `limit` jobs.
+
+        What was claimed is told by `unknown_to`, also when this is cancelled: then it may just
+        have been successful.
+
+        Returns:
+            Reasons by job id, of jobs of this queue somebody asked to end.
 
         Raises:
             SessionLost: the session ended.
         """
         seen_empty, self._seen_empty = self._seen_empty, False
         reading = (self._reading_cancels(),)
-        kvs = await self._line.claim(limit, after=reading, seen_empty=seen_empty)
+        await self._line.claim(limit, after=reading, seen_empty=seen_empty)
         self.is_waiting = False
-        return Drawn(kvs, self._read_cancels(self._claimer.answers))
+        return self._read_cancels(self._claimer.answers)
 
     def _reading_cancels(self) -> TxnOp:
         prefix = self._cancels + self.queue.encode() + b":"

@@ -5,16 +5,18 @@ line, and the next shift starts with a new session. Nothing here runs user code.
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from coord.errors import MaybeDone, Unavailable
 from coord.version import VERSION
 from recipes.errors import SessionLost
+from recipes.port import KeptLease
 from workers.port import JobClient
 from workers.running.crew import Crew
 from workers.running.notice import Notice, Urgency
@@ -26,6 +28,7 @@ from workers.running.shift import Shift
 from workers.timer import Timer, WallTimer
 
 RETRY_S = 0.2
+T = TypeVar("T")
 
 log = structlog.get_logger("workers")
 
@@ -99,41 +102,36 @@ class Worker:
     async def _work_one_shift(self) -> None:
         settings = self._settings
         try:
-            async with self._client.session(ttl_ms=settings.ttl_ms) as session:
-                shift = Shift(
-                    self._client,
-                    session,
-                    settings,
-                    self._crew,
-                    self._pace,
-                    self.tally,
-                    self._timer,
-                )
-                self._shift = shift
-                registration = Registration(
-                    self._client, session, settings.places, self.entry, self._obey
-                )
-                if await self._unless_told_to_end(registration.enter()):
-                    await shift.run(self.notice, registration)
+            async with contextlib.AsyncExitStack() as stack:
+                making = self._client.session(ttl_ms=settings.ttl_ms)
+                session = await self._unless_told_to_end(stack.enter_async_context(making))
+                if session is not None:
+                    await self._work_under(session)
         except SessionLost:
             self.tally.sessions_lost += 1
             log.warning("session lost; starting over", worker=settings.name)
         except (Unavailable, MaybeDone) as error:
             log.warning("cluster unavailable", worker=settings.name, error=str(error))
-            await asyncio.sleep(RETRY_S)
+            await self._unless_told_to_end(asyncio.sleep(RETRY_S, result=True))
         finally:
             self._shift = None
 
-    async def _unless_told_to_end(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do `work` unless there is notice first; return whether it was done."""
+    async def _work_under(self, session: KeptLease) -> None:
+        client, settings = self._client, self._settings
+        self._shift = Shift(
+            client, session, settings, self._crew, self._pace, self.tally, self._timer
+        )
+        registration = Registration(client, session, settings.places, self.entry, self._obey)
+        if await self._unless_told_to_end(registration.enter()):
+            await self._shift.run(self.notice, registration)
+
+    async def _unless_told_to_end(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do `work` and return what it gives, or None where there is notice first."""
         working = asyncio.create_task(work)
         told = asyncio.create_task(self.notice.at_least(Urgency.DRAIN))
         try:
             await asyncio.wait((working, told), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-                return True
-            return False
+            return working.result() if working.done() else None
         finally:
             for task in (working, told):
                 task.cancel()

@@ -1,0 +1,130 @@
+"""Where a worker's jobs come from: its queues, those that may have jobs and those it waits for.
+
+A queue found empty or shut is waited for in line with other workers, by a task of its own, until
+there is something or there is no room for it. All others are claimed from with whatever else the
+ledger has to say.
+"""
+
+import asyncio
+from collections.abc import Callable, Container
+from functools import partial
+
+import structlog
+
+from coord.errors import MaybeDone, Unavailable
+from recipes.port import KeptLease, KeyStore
+from workers.running.settings import WorkerSettings
+from workers.running.shares import shares
+from workers.running.source import Drawn, Source
+
+CLAIM_MAX = 256
+RETRY_S = 0.2
+
+log = structlog.get_logger("workers")
+
+
+class Drawing:
+    """The queues of one worker under one session."""
+
+    def __init__(
+        self,
+        client: KeyStore,
+        session: KeptLease,
+        settings: WorkerSettings,
+        *,
+        known: Container[bytes],
+        free: Callable[[], int],
+        take: Callable[[Source, Drawn], None],
+    ) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            client: to reach the store.
+            session: claims hang on its lease.
+            settings: of the worker.
+            known: keys of the jobs the worker knows it holds, always up to date.
+            free: tells how many jobs it has room for.
+            take: called with what was claimed while waiting.
+        """
+        self._session = session
+        self._settings = settings
+        self._known = known
+        self._free = free
+        self._take = take
+        self._group: asyncio.TaskGroup | None = None
+        self._waits: dict[Source, asyncio.Task[dict[str, str]]] = {}
+        self._turn = 0
+        self._sources = {
+            queue: Source(client, session, settings.places, queue, settings.name)
+            for queue in settings.queues
+        }
+
+    def open(self, group: asyncio.TaskGroup) -> None:
+        """Begin; what waits does so in tasks of this group."""
+        self._group = group
+
+    def let_go(self, queue: str, key: bytes) -> None:
+        """Note that a claim has ended."""
+        self._sources[queue].let_go(key)
+
+    def wanted(self, room: int) -> list[tuple[Source, int]]:
+        """Divide room for jobs among the queues that may have some.
+
+        Args:
+            room: how many there is room for, claims under way not counted.
+        """
+        room -= sum(source.under_way for source in self._sources.values())
+        if room <= 0 or self._group is None:
+            return []
+        active = [
+            source
+            for source in self._sources.values()
+            if not source.is_waiting and source not in self._waits
+        ]
+        self._turn += 1
+        divided = shares(min(room, CLAIM_MAX), len(active), self._turn, fair=self._settings.fair)
+        return [(source, share) for source, share in zip(active, divided, strict=True) if share]
+
+    def look(self, source: Source) -> None:
+        """Wait for a queue just claimed from if it has nothing more; for none if there is no room.
+
+        What waits has claimed when `take` is called.
+        """
+        if not source.is_waiting:
+            if source in self._waits:
+                # An answer that came later knows better than the one that made us wait.
+                self._waits[source].cancel()
+        elif self._group is not None and source not in self._waits:
+            waiting = self._group.create_task(self._wait_for(source))
+            self._waits[source] = waiting
+            waiting.add_done_callback(partial(self._over, source))
+        if self._free() <= 0:
+            for each, waiting in self._waits.items():
+                each.is_waiting = False  # asked again when there is room
+                waiting.cancel()
+
+    async def stop(self) -> None:
+        """Wait for nothing any more; what was just claimed is handed over."""
+        self._group = None
+        for waiting in self._waits.values():
+            waiting.cancel()
+        if self._waits:
+            await asyncio.wait(list(self._waits.values()))
+        for source in self._sources.values():
+            self._take(source, Drawn(source.unknown_to(self._known), {}))
+
+    async def _wait_for(self, source: Source) -> dict[str, str]:
+        while True:
+            try:
+                return await source.draw(max(1, self._free()))
+            except (Unavailable, MaybeDone) as error:
+                log.warning("cannot claim", worker=self._settings.name, error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    def _over(self, source: Source, waiting: asyncio.Task[dict[str, str]]) -> None:
+        """Take what was claimed; also when that was cancelled, maybe in its last moment."""
+        del self._waits[source]
+        if self._session.lost.is_set() or (not waiting.cancelled() and waiting.exception()):
+            return
+        cancels = {} if waiting.cancelled() else waiting.result()
+        self._take(source, Drawn(source.unknown_to(self._known), cancels))
