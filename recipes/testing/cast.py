@@ -18,7 +18,7 @@ from recipes.testing import (
     telling,
 )
 from recipes.testing.actor import Program
-from recipes.testing.hold_checks import LINES, Line, Told, check_holders
+from recipes.testing.hold_checks import LINES, Line, Told, check_holders, check_observers
 from recipes.testing.queue_checks import check_queue
 from recipes.testing.queueing import QueuePlay
 from recipes.testing.truth import lives
@@ -54,6 +54,10 @@ def _holders(line: Line, *programs: tuple[str, Program, int, int]) -> Part:
         return check_holders(told, line)
 
     return Part(line.name, programs, check)
+
+
+def _check_office(told: Told) -> Counts:
+    return {**check_holders(told, _OFFICE), **check_observers(told, _OFFICE)}
 
 
 def _queue(name: str, play: QueuePlay) -> Part:
@@ -103,7 +107,8 @@ PARTS = (
         ("writer", holders.contender(holders.writer), 0, 1),
     ),
     _holders(_SEM, ("permit", holders.contender(holders.permit), 1, 2)),
-    _holders(_OFFICE, ("office", holders.contender(holders.office), 1, 1)),
+    Part("office", (("office", holders.contender(holders.office), 1, 1),
+                    ("observe", holders.observe, 0, 1)), _check_office),
     _queue("queue", queueing.OPEN),
     _queue("gated queue", queueing.GATED),
     _queue("queue in batches", queueing.BATCHES),

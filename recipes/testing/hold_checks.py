@@ -81,6 +81,16 @@ def check_holders(told: Told, line: Line) -> dict[str, int]:
     }
 
 
+def check_observers(told: Told, line: Line) -> dict[str, int]:
+    """Whoever followed an office saw leaders that had their turn, in order."""
+    places = lives(told.events, line.folder)
+    leaders = {life.token for life in places if _turn(line, places, life) < life.end}
+    for seen in told.journal.observed:
+        if seen != sorted(seen) or not set(seen) <= leaders:
+            raise Violation(f"{line.name}: seen were {seen}, leaders were {sorted(leaders)}")
+    return {f"{line.name}: leaders seen": sum(map(len, told.journal.observed))}
+
+
 def _turn(line: Line, places: Sequence[Life], life: Life) -> int:
     return turn_of(life, places, line.holders, lambda earlier: line.blocks(earlier, life))
 

@@ -6,6 +6,7 @@ goes on writing when it was told that it holds no more: those writes are the one
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 import attrs
@@ -149,3 +150,28 @@ async def _take(actor: Actor, wanted: Wanted, session: KeptLease) -> Held | None
             return None
         held = waiting.result()
     return held
+
+
+async def observe(actor: Actor) -> None:
+    """Follow who leads until all is over."""
+    over = asyncio.ensure_future(actor.until(actor.is_over))
+    while not over.done():
+        seen: list[int] = []
+        actor.journal.observed.append(seen)
+        observing = asyncio.ensure_future(_observe(actor, seen))
+        try:
+            await asyncio.wait((observing, over), return_when=asyncio.FIRST_COMPLETED)
+            if observing.done():
+                observing.result()
+        except CoordError as error:
+            actor.failed(error)
+            await actor.think()
+        finally:
+            observing.cancel()
+            await asyncio.gather(observing, return_exceptions=True)
+
+
+async def _observe(actor: Actor, seen: list[int]) -> None:
+    async with aclosing(Election(actor.client, "office/").observe()) as leaders:
+        async for leader in leaders:
+            seen.append(leader.token)

@@ -115,6 +115,8 @@ class Journal:
     passages: list[Passage] = attrs.field(factory=list)
     receipts: list[Receipt] = attrs.field(factory=list)
     listings: list[Listing] = attrs.field(factory=list)
+    observed: list[list[int]] = attrs.field(factory=list)
+    """For each time somebody followed an office: the tokens of the leaders seen."""
     readings: list[Reading] = attrs.field(factory=list)
     sums: list[int] = attrs.field(factory=list)
     """What every addition returned."""

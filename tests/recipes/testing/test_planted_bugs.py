@@ -103,6 +103,7 @@ def test_a_completion_by_a_former_holder_is_noticed(monkeypatch: pytest.MonkeyPa
     assert "queue: " in _first_failure("queue", 20)
 
 
+@pytest.mark.slow
 def test_a_put_repeated_in_doubt_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     put = Queue.put
 
@@ -126,6 +127,7 @@ def test_claims_nobody_knows_of_are_noticed(monkeypatch: pytest.MonkeyPatch) -> 
     assert "liveness" in _first_failure("queue", 60)
 
 
+@pytest.mark.slow
 def test_taking_from_a_queue_that_is_shut_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes.gate.SizeGate, "guard", _nothing_to_compare)
     failure = _first_failure("gated queue", 10)
@@ -147,13 +149,13 @@ def test_a_result_published_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         return recipes.build.Built(ops.text_bytes(value), reply.revision)
 
     monkeypatch.setattr(recipes.build.Build, "_publish", publish)
-    monkeypatch.setattr(recipes.election.Election, "_ahead_of", _at_once)
+    monkeypatch.setattr(recipes.election, "wait_in_line", _at_once)
     monkeypatch.setattr("recipes.testing.building.check_holders", _no_judgement)
     assert "build: published more than once" in _first_failure("build", 10)
 
 
 def test_two_leaders_at_once_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipes.election.Election, "_ahead_of", _at_once)
+    monkeypatch.setattr(recipes.election, "wait_in_line", _at_once)
     assert "its turn" in _first_failure("build", 10)
     assert "its turn" in _first_failure("office", 10)
 
