@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 from workers.app.app import App
@@ -61,7 +60,7 @@ def put_off(ctx: Context, folder: str) -> int:
 def die(number: int) -> None:
     print("about to die", flush=True)  # noqa: T201
     os.kill(os.getpid(), number)
-    time.sleep(60)
+    signal.pause()
 
 
 @app.job
@@ -80,7 +79,7 @@ def hang(ctx: Context, started: str) -> str:
     Path(started).write_text(str(os.getpid()))
     ctx.progress(0, 1, "hanging")
     while True:
-        time.sleep(60)
+        signal.pause()
 
 
 @app.job
@@ -118,7 +117,7 @@ def spin(folder: str) -> str:
 @app.job
 def catch_soft_limit() -> str:
     try:
-        time.sleep(60)
+        signal.pause()
     except SoftLimitExceeded:
         return "stopped in time"
     return "never"
@@ -181,7 +180,6 @@ def in_thread(number: int) -> dict[str, object]:
 @app.job
 async def in_loop(number: int) -> int:
     print("in the loop")  # noqa: T201
-    await asyncio.sleep(0)
     return os.getpid()
 
 
@@ -202,13 +200,13 @@ async def meet(name: str, others: int) -> int:
 @app.job
 async def sleep_for_ever(ctx: Context) -> None:
     ctx.progress(0, 1, "sleeping")
-    await asyncio.sleep(600)
+    await asyncio.Event().wait()
 
 
 @app.job
 async def block_loop(ctx: Context) -> None:
     ctx.progress(0, 1, "blocking")
-    time.sleep(600)  # noqa: ASYNC251 - it is to block
+    threading.Event().wait(600)
 
 
 KILL = int(signal.SIGKILL)
