@@ -7,7 +7,7 @@ PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format sim sim-recipes bench bench-etcd bench-memory bench-scale bench-profile
-.PHONY: bench-jobs bench-recipes bench-herd bench-holders chaos fuzz examples wheel api lock clean
+.PHONY: bench-jobs bench-waiting bench-recipes bench-herd bench-holders chaos chaos-jobs fuzz examples wheel api lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -59,6 +59,9 @@ bench-jobs: $(VENV)/.stamp ## jobs beside Celery, Dramatiq and Huey, with the fl
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python -m tests.bench.compare_jobs
 
+bench-waiting: $(VENV)/.stamp ## what delayed jobs and schedules cost while they wait, and how late they are
+	$(BIN)/python -m tests.bench.waiting
+
 bench-memory: $(VENV)/.stamp ## a million keys: memory, restart after a kill, longest stall
 	$(BIN)/python -m tests.bench.memory_restart
 
@@ -71,6 +74,9 @@ bench-profile: $(VENV)/.stamp ## a put's microseconds in leader, follower and cl
 
 chaos: $(VENV)/.stamp ## real processes killed, stopped and cut off for SECONDS, history checked
 	$(BIN)/python -m coord.testing.chaos --seconds $(SECONDS)
+
+chaos-jobs: $(VENV)/.stamp ## jobs while workers, stewards and leader nodes are killed and frozen for SECONDS
+	$(BIN)/python -m workers.chaos --seconds $(SECONDS)
 
 fuzz: $(VENV)/.stamp ## every decoder fed damaged bytes for SECONDS, then longer property searches
 	$(BIN)/python tests/fuzz/fuzz_decoders.py --seconds $(SECONDS)
