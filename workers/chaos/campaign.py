@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from attrs import field, frozen
@@ -31,6 +31,7 @@ from workers.timer import WallTimer
 
 ENQUEUERS = 8
 TICK_MS = 500
+LOOK_S = 0.5  # whether all is over; looking takes long
 PACED_LIMIT = QUEUE + jobs.PACED_QUEUE
 REQUEST_TIMEOUT_MS = 15_000
 
@@ -81,11 +82,13 @@ class Campaign:
             enqueuers = (self._enqueue(client, until_s, each) for each in range(ENQUEUERS))
             await asyncio.gather(nemesis.run(), *enqueuers)
             await self._repeatedly(lambda: ScheduleStore(client).remove("tick"))
-            settled_s = await self._settle()
+            settled_s = await self._settle(background)
+            revision = (await client.get(self._places.space)).revision
+            self._say(f"the store is at {revision}, judged {self._witness.ledger.revision}")
             for task in background:
                 task.cancel()
             ended = await asyncio.gather(*background, return_exceptions=True)
-        broken = [str(each) for each in ended if isinstance(each, Exception)]
+        broken = [repr(each) for each in ended if isinstance(each, Exception)]
         return self._report(nemesis, settled_s, broken)
 
     async def _set_up(self, client: aio.Client) -> None:
@@ -121,14 +124,19 @@ class Campaign:
         async for fired in ScheduleStore(client).new_firings("tick"):
             self._fired.append(fired.firing.due_unix_ms)
 
-    async def _settle(self) -> float:
-        """Wait until every job has ended; return how long that took."""
+    async def _settle(self, background: Sequence[asyncio.Task[None]]) -> float:
+        """Wait until every job has ended, or somebody in the background has given up.
+
+        Returns:
+            How long that took.
+        """
         began_s = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._plan.settle_s):
-                while not self._is_over():
-                    await self._witness.progress()
-                    await asyncio.sleep(0.2)  # not at every revision: looking takes long
+                while True:
+                    if self._is_over() or any(task.done() for task in background):
+                        break
+                    await asyncio.sleep(LOOK_S)
         return time.monotonic() - began_s
 
     def _is_over(self) -> bool:
@@ -157,8 +165,8 @@ class Campaign:
         counts["ticks fired"] = len(self._fired)
         counts["jobs on record"] = len(witness.ledger.jobs)
         counts["revisions judged"] = witness.ledger.revision
-        wrong += broken + witness.violations + check_pace(PACED, witness.paced)
-        wrong += _check_firings(self._fired)
+        found = [*broken, *witness.violations, *check_pace(PACED, witness.paced)]
+        wrong = [*found, *_check_firings(self._fired), *wrong]
         leftovers = witness.ledger.leftovers()
         if leftovers:
             wrong.append(f"{len(leftovers)} entries were left behind, as {leftovers[0]!r}")

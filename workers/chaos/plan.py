@@ -54,7 +54,7 @@ class Kind(Enum):
 
 _WEIGHTS = {
     Kind.PLAIN: 60, Kind.DELAYED: 15, Kind.FAILING: 8, Kind.HOPELESS: 3, Kind.SUICIDAL: 1,
-    Kind.FEW: 8, Kind.PACED: 5,
+    Kind.FEW: 3, Kind.PACED: 5,
 }  # fmt: skip
 
 

@@ -1,6 +1,5 @@
 """Everything that happened to jobs, revision by revision, judged as it comes in."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from itertools import groupby
@@ -30,7 +29,6 @@ class Witness:
         self._bucket = places.bucket(paced_limit)
         self._admitted = places.admitted(paced_limit)
         self._lost_s: dict[JobId, float] = {}
-        self._progress = asyncio.Event()
 
     async def follow(self, client: aio.Client, killed_s: Mapping[str, float]) -> None:
         """Take in every revision until cancelled.
@@ -43,12 +41,6 @@ class Witness:
             async for batch in watch:
                 for _, events in groupby(batch.events, key=lambda event: event.kv.mod_revision):
                     self._take(list(events), killed_s)
-                self._progress.set()
-
-    async def progress(self) -> None:
-        """Wait until more was taken in."""
-        self._progress.clear()
-        await self._progress.wait()
 
     def _take(self, events: list[Event], killed_s: Mapping[str, float]) -> None:
         try:
