@@ -22,7 +22,7 @@ from coord.model import KeyValue
 from coord.requests import Claim, Compare, CompareResult, CompareTarget, Txn, TxnOp
 from recipes.conditions import Condition, Size, Time, leaves
 from recipes.errors import NeverOpens
-from recipes.gate import Gate, Guards, Opening
+from recipes.gate import Gate, Guards, Opening, text_of
 from recipes.gate_leaves import Epoch
 from recipes.gate_records import Declared, decoded
 from recipes.queue import Queue
@@ -55,6 +55,7 @@ class BatchGate(Gate):
         super().__init__(queue.client, name, condition, timer=timer, guards=guards, also=also)
         if not queue.in_order:
             raise NeverOpens("batches are for queues that number their items in order of arrival")
+        text_of(queue.prefix)
         self._queue = queue
         self._counted = Epoch(0, 0)
         for leaf in leaves(condition):
@@ -95,7 +96,7 @@ class BatchGate(Gate):
 
     def _declaration(self) -> Declared:
         declared = super()._declaration()
-        return Declared(declared.condition, declared.since_unix_ms, self._queue.prefix.decode())
+        return Declared(declared.condition, declared.since_unix_ms, text_of(self._queue.prefix))
 
     def _epoch(self, latch: KeyValue | None, declared: Declared | None) -> Epoch:
         opening = decoded(latch, Opening)

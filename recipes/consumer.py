@@ -11,15 +11,16 @@ import msgspec
 from attrs import frozen
 
 from coord.client import ops
-from coord.errors import MaybeDone
+from coord.errors import ErrorCode, MaybeDone, Misuse
 from coord.model import KeyValue
-from coord.requests import Claim, Compare, TxnOp
+from coord.requests import Claim, Compare, DeleteRange, GiveBack, Txn, TxnOp
 from recipes.claims import Claimer, Shape
 from recipes.errors import NotHolder, SessionLost, StaleClaim
 from recipes.idle import IdleLine
 from recipes.port import Batches, Gate, KeptLease, KeyStore, only
 from recipes.queue import Claimed, Done, Queue
 
+_ID_BYTES = 64
 CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
 
 
@@ -39,13 +40,19 @@ class Consumer:
 
     A name belongs to one living consumer at a time. One coroutine takes; any number complete.
     With a gate nothing is taken while that is shut; it is part of each claim's transaction.
+
+    Raises:
+        Misuse: a name that is empty, has a slash, or is too long for keys.
     """
 
     def __init__(
         self, queue: Queue, session: KeptLease, name: str, gate: Gate | None = None
     ) -> None:
         if not name or "/" in name:
-            raise ValueError(f"consumer name {name!r}; not empty and without a slash")
+            raise Misuse(
+                f"consumer name {name!r}; not empty and without a slash", ErrorCode.INVALID_OPTION
+            )
+        ops.key_bytes(queue.held + name.encode() + b"/" + bytes(_ID_BYTES))
         self._queue = queue
         self._client: KeyStore = queue.client
         self._session = session
@@ -103,8 +110,10 @@ class Consumer:
 
         Raises:
             StaleClaim: the claim has ended; nothing was written.
+            NotHolder: another consumer took it; nothing was asked.
+            Misuse: the result is nothing that JSON can say; the item is still held.
         """
-        raw = msgspec.Raw(msgspec.json.encode(result))
+        raw = _json(result)
         record = msgspec.json.encode(Done(item.token, self.name, item.attempt, raw))
         done = self._queue.done + item.id.encode()
 
@@ -176,9 +185,12 @@ class Consumer:
         Raises:
             StaleClaim: the claim has ended otherwise; nothing was written.
             NotHolder: another consumer took it; nothing was asked.
+            Misuse: none of the steps ends the claim; nothing was asked.
         """
         self._check_own(item)
         steps = tuple(steps)
+        if not any(_ends(step, item.key) for step in steps):
+            raise Misuse("no step deletes the item's key or gives it back")
         while True:
             try:
                 reply = await self._client.txn(compare=[item.guard()], success=steps)
@@ -241,6 +253,23 @@ class Consumer:
     async def _opening(self) -> None:
         if self._gate is not None:
             await self._gate.wait()
+
+
+def _ends(step: TxnOp, key: bytes) -> bool:
+    match step:
+        case DeleteRange() | GiveBack():
+            return step.key == key
+        case Txn():
+            return any(_ends(each, key) for each in step.success)
+        case _:
+            return False
+
+
+def _json(result: object) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(msgspec.json.encode(result))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Misuse(f"a result that JSON cannot say: {error}") from error
 
 
 class _Shape:

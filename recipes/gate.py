@@ -38,6 +38,7 @@ from recipes.errors import GateDiffers, NotLeader
 from recipes.gate_cycles import check_cycle
 from recipes.gate_leaves import Epoch, judge, reads, until_met
 from recipes.gate_records import Declared, Explanation, Look, all_of, decoded, first_of
+from recipes.line import folder_of
 from recipes.port import KeyStore, next_batch
 from recipes.timer import Timer, WallTimer
 
@@ -59,6 +60,7 @@ class Gate:
 
     Raises:
         NeverOpens: it would wait for ever.
+        Misuse: no name, or one that ends with a slash or is too long.
     """
 
     _shuts_again = False
@@ -81,7 +83,7 @@ class Gate:
         self._also = also
         self._leaves = leaves(condition)
         self._seen = 0
-        self._name = ops.key_bytes(name)
+        self._name = folder_of(name)[:-1]
         self._declared = self._name + b"/declared"
         self._latch = self._name + b"/open"
         self._met = self._name + b"/met/"
@@ -315,14 +317,15 @@ class SizeGate(Gate):
     """A gate that opens once the prefix `items` holds `target` keys."""
 
     def __init__(self, client: KeyStore, name: Text, items: Text, target: int) -> None:
-        super().__init__(client, name, Size(_text(items), target))
+        super().__init__(client, name, Size(text_of(items), target))
 
 
 def _same(one: Declared, other: Declared) -> bool:
     return (one.condition, one.queue) == (other.condition, other.queue)
 
 
-def _text(name: Text) -> str:
+def text_of(name: Text) -> str:
+    """Return a key as text, as conditions name it; Misuse where it is none."""
     try:
         return ops.key_bytes(name).decode()
     except UnicodeDecodeError as error:

@@ -21,11 +21,14 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
+from coord.errors import ErrorCode, Misuse
 from coord.requests import Claim, Compare, Put, PutReply, TxnOp
 from recipes.port import KeyStore
 
 FIRST = b"!"
 """Sorts before every digit."""
+ATTEMPTS_MAX = 1000
+_KEY_BYTES_BEHIND = 256  # a place, a consumer, an ID: what comes behind the prefix
 
 
 @frozen
@@ -62,9 +65,18 @@ class QueueSettings:
 
     Attributes:
         attempts_max: claims of one item before it is buried instead of handed out; 1 to 1000.
+
+    Raises:
+        Misuse: a number out of bounds.
     """
 
     attempts_max: int = 5
+
+    def __attrs_post_init__(self) -> None:
+        if not 1 <= self.attempts_max <= ATTEMPTS_MAX:
+            raise Misuse(
+                f"attempts_max {self.attempts_max}; 1 to {ATTEMPTS_MAX}", ErrorCode.INVALID_OPTION
+            )
 
 
 @frozen
@@ -83,6 +95,9 @@ class Queue:
 
     Attributes:
         in_order: whether items are numbered in order of arrival and taken so.
+
+    Raises:
+        Misuse: no prefix, or one too long to put keys under.
     """
 
     in_order = True
@@ -92,6 +107,7 @@ class Queue:
     ) -> None:
         self.client = client
         self.prefix = ops.key_bytes(prefix)
+        ops.key_bytes(self.prefix + bytes(_KEY_BYTES_BEHIND))
         self.settings = settings or QueueSettings()
 
     @property
