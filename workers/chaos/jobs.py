@@ -41,7 +41,7 @@ def hopeless(ctx: Context, number: int) -> None:
 
 
 @app.job(queue=QUEUE, attempts_max=100, backoff=QUICKLY)
-def suicidal(ctx: Context, number: int) -> int:
+def crashing(ctx: Context, number: int) -> int:
     """Kill the process it runs in at its first attempt."""
     _note("begin", number, ctx)
     if ctx.attempt == 1:

@@ -47,13 +47,13 @@ class Kind(Enum):
     DELAYED = "delayed"
     FAILING = "failing"
     HOPELESS = "hopeless"
-    SUICIDAL = "suicidal"
+    CRASHING = "crashing"
     FEW = "few"
     PACED = "paced"
 
 
 _WEIGHTS = {
-    Kind.PLAIN: 60, Kind.DELAYED: 15, Kind.FAILING: 8, Kind.HOPELESS: 3, Kind.SUICIDAL: 1,
+    Kind.PLAIN: 60, Kind.DELAYED: 15, Kind.FAILING: 8, Kind.HOPELESS: 3, Kind.CRASHING: 1,
     Kind.FEW: 3, Kind.PACED: 5,
 }  # fmt: skip
 
@@ -74,8 +74,8 @@ def make_call(kind: Kind, number: int, luck: Random) -> Call[Any]:
             return jobs.work.call(number, failures=luck.randint(1, 3))
         case Kind.HOPELESS:
             return jobs.hopeless.call(number)
-        case Kind.SUICIDAL:
-            return jobs.suicidal.call(number)
+        case Kind.CRASHING:
+            return jobs.crashing.call(number)
         case Kind.FEW:
             return jobs.work.options(limits=(jobs.LIMIT,)).call(number, sleep_ms=10)
         case Kind.PACED:
