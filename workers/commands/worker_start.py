@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
@@ -23,6 +24,7 @@ from workers.running.settings import SLOTS_MAX, Tally, WorkerSettings
 from workers.running.signals import give_notice_on_signals
 from workers.running.worker import Worker
 
+GC_THRESHOLD = 20_000  # objects; a job in hand is about ten
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -180,9 +182,17 @@ async def _work(endpoints: str | None, settings: WorkerSettings, *, reload: bool
         give_notice_on_signals(worker.notice)
         queues = ", ".join(settings.queues)
         click.echo(f"worker {settings.name}: {settings.crew.slots} slots for {queues}", err=True)
+        _rarely_collect()
         async with _reloading(worker, reload):
             await worker.run()
     return worker.tally
+
+
+def _rarely_collect() -> None:
+    """Have the cyclic collector look seldom, and never at what was imported: jobs come and go."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
 
 
 @contextlib.asynccontextmanager

@@ -7,6 +7,7 @@ It knows nothing of the cluster: an exception is an answer, and when the pipe cl
 
 import asyncio
 import faulthandler
+import gc
 import logging
 import os
 import resource
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> None:
     found = {
         name: function.run_in for name in functions.names if (function := functions.find(name))
     }
+    gc.collect()
+    gc.freeze()  # what was imported stays; no need to look through it again and again
     channel.send(Loaded(found))
     wanted = channel.first()
     if isinstance(wanted, Begin):
