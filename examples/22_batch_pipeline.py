@@ -9,12 +9,10 @@ from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
 from coord import aio
-from workers.app.app import App
-from workers.gates.conditions import Signal
-from workers.pipelines.from_app import listed, template
+from workers import App
+from workers.pipelines import Collect, ForEach, Pipeline, Signal, Stage, listed, template
 from workers.pipelines.progress import PipelineProgress
 from workers.pipelines.run import StageState
-from workers.pipelines.spec import Collect, ForEach, Pipeline, Stage
 from workers.pipelines.store import PipelineStore
 
 HERE, SPACE = Path(__file__), "examples/batch/"

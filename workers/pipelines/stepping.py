@@ -34,6 +34,7 @@ from workers.pipelines.view import View, open_jobs
 from workers.steward.chore import Term
 from workers.store.site import Site
 
+JOBS_A_STEP = 1024  # ended or put back at once: other pipelines wait meanwhile
 ASK_AGAIN_MS = 10_000  # a stopping pipeline's open jobs are looked up anew
 
 log = structlog.get_logger("pipelines")
@@ -99,7 +100,8 @@ class Stepper:
             case _ if after != at.run:
                 await self._commit(at, after)
             case Revive(stage):
-                await self._revive(at, stage, sorted(facts.tally(stage).failed))
+                failed = sorted(facts.tally(stage).failed)
+                await self._revive(at, stage, failed[:JOBS_A_STEP])
             case EndJobs():
                 await self._end_jobs(at, facts)
             case None:
@@ -134,12 +136,14 @@ class Stepper:
 
     async def _end_jobs(self, at: _At, facts: Facts) -> None:
         asked = self._asked.setdefault(at.id, set())
+        cause = f"its pipeline was stopped: {at.run.cause}"
         for name in at.run.stages:
             jobs = sorted(facts.tally(name).open - asked)
             if jobs:
-                cause = f"its pipeline was stopped: {at.run.cause}"
                 ending = StageJobs(self._term, self._site, at.id, name)
-                asked.update(await ending.end(jobs, cause))
+                asked.update(await ending.end(jobs[:JOBS_A_STEP], cause))
+            if len(jobs) > JOBS_A_STEP:
+                self._view.look_again(at.id)
         if asked:
             self.looks[at.id] = facts.now_unix_ms + ASK_AGAIN_MS
 

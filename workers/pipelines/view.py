@@ -47,6 +47,11 @@ class View:
         self.news.clear()
         return changed
 
+    def look_again(self, pipeline: str) -> None:
+        """Count a pipeline among those of which something is new."""
+        self._changed.add(pipeline)
+        self.news.set()
+
     def run(self, pipeline: str) -> KeyValue | None:
         """Return the key that says how far a pipeline is; None once it has ended."""
         return self._runs.keys.get(self._places.run(pipeline))
