@@ -12,18 +12,16 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.model import KeyValue
-from coord.requests import Put, TxnOp
+from coord.requests import TxnOp
 from recipes.mirror import Mirror
 from recipes.port import next_batch
 from workers.gates.conditions import next_time
 from workers.gates.gate import Gate, GatePlaces, GateState, Note, decode, encode
+from workers.gates.history import forgetting, noting
 from workers.gates.looking import Sight, look, watched
 from workers.steward.chore import Term
 from workers.steward.together import together
 from workers.timer import Timer
-
-HISTORY_MAX = 100  # notes kept of one gate
-HISTORY_SLACK = 20  # beyond which they are cut back
 
 
 @frozen
@@ -108,19 +106,10 @@ class Keeper:
         steps = changing(places, gate, after)
         if not after.is_open and gate.rearm == "empty":
             steps.append(ops.delete(places.signals(gate.name), prefix=True))
-        steps += await self._forgetting()
+        steps += await forgetting(self.term.client, places, gate.name)
         await self.term.client.txn(
             [self.term.guard(), spec, ops.modified(kv.key, "==", kv.mod_revision)], steps
         )
-
-    async def _forgetting(self) -> list[TxnOp]:
-        """Return what cuts the history back, where it has grown too long."""
-        prefix = self._places.history(self.gate.name)
-        count = (await self.term.client.get(prefix, prefix=True, count_only=True)).count
-        if count < HISTORY_MAX + HISTORY_SLACK:
-            return []
-        old = await self.term.client.get(prefix, prefix=True, limit=count - HISTORY_MAX)
-        return [ops.delete(kv.key) for kv in old.kvs]
 
     async def _sleep(self, until_unix_ms: int | None) -> None:
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self.news.wait())]
@@ -144,8 +133,3 @@ def changing(places: GatePlaces, gate: Gate, after: GateState) -> list[TxnOp]:
         shut = places.shut(gate)
         steps.append(ops.delete(shut) if after.is_open else ops.put(shut, gate.note))
     return steps
-
-
-def noting(places: GatePlaces, name: str, note: Note) -> Put:
-    """Return what adds a note to a gate's history."""
-    return ops.put(places.history(name), encode(note), sequence=True)

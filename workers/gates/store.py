@@ -18,7 +18,8 @@ from workers.gates.errors import UnknownGate
 from workers.gates.explaining import GateExplanation, explain
 from workers.gates.gate import Gate, GatePlaces, GateState, Note, check_gate, decode, encode
 from workers.gates.given import Given, encode_given
-from workers.gates.keeper import changing, noting
+from workers.gates.history import forgetting, noting
+from workers.gates.keeper import changing
 from workers.model.names import check_name
 from workers.model.places import Places
 from workers.timer import Timer, WallTimer
@@ -78,6 +79,7 @@ class GateStore:
                 steps.append(ops.delete(places.shut(before.gate)))
             if gate.queue:
                 steps.append(ops.put(places.shut(gate), gate.note))
+            steps += await forgetting(self._client, places, gate.name)
             if (await self._client.txn(guards, steps)).succeeded:
                 return
         raise Contended
@@ -138,6 +140,8 @@ class GateStore:
         )
         if not reply.succeeded:
             raise UnknownGate(f"no gate {name!r}")
+        if old := await forgetting(self._client, self._places, name):
+            await self._client.txn(success=old)
 
     async def withdraw(self, name: str, signal: str) -> bool:
         """Take a signal back; return whether it was given."""
@@ -219,6 +223,7 @@ class GateStore:
             found = await self._find_surely(name)
             after = move(found.state, self._timer.now_unix_ms())
             steps = changing(self._places, found.gate, after)
+            steps += await forgetting(self._client, self._places, name)
             if (await self._client.txn(found.guards(), steps)).succeeded:
                 return
         raise Contended
