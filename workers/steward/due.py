@@ -6,9 +6,11 @@ times the chore sleeps, and a watch tells it of anything sooner. Times are judge
 the process that runs this.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
+from attrs import define
 
 from coord.client import ops
 from coord.model import KeyValue
@@ -51,20 +53,40 @@ class DueChore:
         steps = DueSteps(term, self._timer, ResultLeases(term.client, self._timer))
         while True:
             news.clear()
-            head = await term.client.get(term.places.due, prefix=True, limit=PAGE_ENTRIES)
-            now_unix_ms = self._timer.now_unix_ms()
-            times = [_when(term.places, kv, now_unix_ms) for kv in head.kvs]
-            due = [kv for kv, when in zip(head.kvs, times, strict=True) if when <= now_unix_ms]
-            if not due:
-                await news.sleep(times[0] if times else None, self._timer)
-            elif not await self._do(term, steps, due):
-                await self._timer.until(now_unix_ms + STUCK_PAUSE_MS)
+            swept = await self._sweep(term, steps)
+            if swept.left and not swept.done:
+                await self._timer.until(self._timer.now_unix_ms() + STUCK_PAUSE_MS)
+            elif not swept.left:
+                await news.sleep(swept.next_unix_ms, self._timer)
 
-    async def _do(self, term: Term, steps: DueSteps, kvs: Sequence[KeyValue]) -> bool:
-        """Do what entries say; return whether anything was done.
+    async def _sweep(self, term: Term, steps: DueSteps) -> "_Swept":
+        """Do all that is due, page by page; while one is written the next is read."""
+        start, end = term.places.due, ops.prefix_end(term.places.due)
+        swept, writing = _Swept(), asyncio.ensure_future(_nothing())
+        try:
+            while True:
+                page = await term.client.get(start, range_end=end, limit=PAGE_ENTRIES)
+                now_unix_ms = self._timer.now_unix_ms()
+                times = [_when(term.places, kv, now_unix_ms) for kv in page.kvs]
+                due = [kv for kv, when in zip(page.kvs, times, strict=True) if when <= now_unix_ms]
+                moves = await self._moves(term, steps, due)
+                swept.left |= len(moves) < len(due)
+                swept.note(await writing)
+                writing = asyncio.ensure_future(make_moves(term, moves))
+                if len(due) < len(page.kvs) or not page.more:
+                    swept.next_unix_ms = times[len(due)] if len(due) < len(times) else None
+                    swept.note(await writing)
+                    return swept
+                start = page.kvs[-1].key + b"\0"
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
 
-        Of a job with several entries the first is done, the next is for the next turn: the steps
-        of one transaction do not see each other.
+    async def _moves(self, term: Term, steps: DueSteps, kvs: Sequence[KeyValue]) -> list[Move]:
+        """Return what entries ask for.
+
+        Of a job with several entries only the first is minded: the steps of one transaction do not
+        see each other.
         """
         first: dict[JobId, Due] = {}
         moves: list[Move] = []
@@ -76,9 +98,31 @@ class DueChore:
                 moves.append(_drop(kv))
                 continue
             first.setdefault(due.job, due)
-        moves += await steps.of(list(first.values()))
-        taken = await make_moves(term, moves)
-        return any(taken)
+        return [*moves, *await steps.of(list(first.values()))]
+
+
+@define
+class _Swept:
+    """What a sweep did.
+
+    Attributes:
+        done: whether anything was done.
+        left: whether something that is due was not.
+        next_unix_ms: when the first entry that was not due will be.
+    """
+
+    done: bool = False
+    left: bool = False
+    next_unix_ms: int | None = None
+
+    def note(self, taken: Sequence[bool]) -> None:
+        """Count which steps were taken."""
+        self.done |= any(taken)
+        self.left |= not all(taken)
+
+
+async def _nothing() -> list[bool]:
+    return []
 
 
 def _drop(kv: KeyValue) -> Move:
