@@ -12,8 +12,8 @@ Making one connects to nothing. Methods ending in `_async` are for event loops, 
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
@@ -217,6 +217,21 @@ class App:
     def wait(self, work: Coroutine[Any, Any, R]) -> R:
         """Run a coroutine on the application's own thread and wait for it."""
         return self._connections.wait(work)
+
+    @contextmanager
+    def borrowed(self, connections: Connections, timer: Timer) -> Iterator[Self]:
+        """Reach another cluster, by another clock, for the length of a block: see the test kit.
+
+        Args:
+            connections: in place of its own; left open.
+            timer: in place of its own.
+        """
+        own = self._connections, self.timer
+        self._connections, self.timer = connections, timer
+        try:
+            yield self
+        finally:
+            self._connections, self.timer = own
 
     # --- ending ---------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ put back into line at once, one by one.
 
 import asyncio
 import contextlib
-import random
 from collections import deque
 from collections.abc import Sequence
 
@@ -25,6 +24,7 @@ from workers.model.ids import JobId
 from workers.model.job import Job, decode_job
 from workers.model.states import State
 from workers.port import JobClient
+from workers.running.backoff import Draw
 from workers.running.chores import all_chores
 from workers.running.crew import Crew
 from workers.running.drawing import Drawing
@@ -70,6 +70,7 @@ class Shift:
         pace: Pace,
         tally: Tally,
         timer: Timer,
+        draw: Draw,
     ) -> None:
         self._client = client
         self._session = session
@@ -101,7 +102,7 @@ class Shift:
         self._group: asyncio.TaskGroup | None = None
         self._claiming = True
         self._giving = False
-        self._draw = random.SystemRandom().random
+        self._draw = draw
         self._empty_handed = asyncio.Event()
         self._registration: Registration | None = None
         self._looking: asyncio.TimerHandle | None = None

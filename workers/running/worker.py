@@ -7,6 +7,7 @@ line, and the next shift starts with a new session. Nothing here runs user code.
 import asyncio
 import contextlib
 import os
+import random
 import socket
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from coord.version import VERSION
 from recipes.errors import SessionLost
 from recipes.port import KeptLease
 from workers.port import JobClient
+from workers.running.backoff import Draw
 from workers.running.crew import Crew
 from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
@@ -37,13 +39,29 @@ class Worker:
     """Works until told to end: `await worker.run()`, and `worker.stop()` from a signal handler."""
 
     def __init__(
-        self, client: JobClient, settings: WorkerSettings, timer: Timer | None = None
+        self,
+        client: JobClient,
+        settings: WorkerSettings,
+        timer: Timer | None = None,
+        *,
+        crew: Crew | None = None,
+        draw: Draw = random.SystemRandom().random,
     ) -> None:
+        """Prepare; nothing is sent and no process started.
+
+        Args:
+            client: to reach the store.
+            settings: how to work.
+            timer: another clock, for tests.
+            crew: other hands than child processes, for tests.
+            draw: luck, for the time before another attempt.
+        """
         self._client = client
         self._settings = settings
         self._timer = timer or WallTimer()
         self._pace = Pace()
-        self._crew = Crew(settings.crew, self._timer, self._pace)
+        self._crew = crew or Crew(settings.crew, self._timer, self._pace)
+        self._draw = draw
         self._host = socket.gethostname()
         self._started_unix_ms = self._timer.now_unix_ms()
         self._shift: Shift | None = None
@@ -119,7 +137,7 @@ class Worker:
     async def _work_under(self, session: KeptLease) -> None:
         client, settings = self._client, self._settings
         self._shift = Shift(
-            client, session, settings, self._crew, self._pace, self.tally, self._timer
+            client, session, settings, self._crew, self._pace, self.tally, self._timer, self._draw
         )
         registration = Registration(client, session, settings.places, self.entry, self._obey)
         if await self._unless_told_to_end(registration.enter()):
