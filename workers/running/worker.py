@@ -30,6 +30,7 @@ from workers.running.shift import Shift
 from workers.timer import Timer, WallTimer
 
 RETRY_S = 0.2
+LUCK: Draw = random.SystemRandom().random
 T = TypeVar("T")
 
 log = structlog.get_logger("workers")
@@ -45,7 +46,7 @@ class Worker:
         timer: Timer | None = None,
         *,
         crew: Crew | None = None,
-        draw: Draw = random.SystemRandom().random,
+        draw: Draw = LUCK,
     ) -> None:
         """Prepare; nothing is sent and no process started.
 
