@@ -11,16 +11,14 @@ from recipes.conditions import leaves as leaves_of
 from recipes.gate import Gate, Opening
 from workers.testing.hand_timer import HandTimer
 
-KEYS = ("a/1", "a/2", "a/3", "b/1", "b/2", "s", "q/ready/x", "q/ready/y")
+KEYS = ("a/1", "a/2", "b/1", "s", "q/ready/x")
 LEAVES: tuple[Leaf, ...] = (
-    Size("a/", 2), Size("a/", 3), Size("b/", 1), Size("q/", 2), Signal("s"), Present("q/", "x"),
+    Size("a/", 2), Size("b/", 1), Signal("s"), Present("q/", "x"),
 )  # fmt: skip
 CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
     st.sampled_from(LEAVES),
     lambda parts: st.builds(
-        lambda kind, of: kind(tuple(of)),
-        st.sampled_from((AllOf, AnyOf)),
-        st.lists(parts, min_size=1, max_size=2),
+        lambda kind, *of: kind(of), st.sampled_from((AllOf, AllOf, AnyOf)), parts, parts
     ),
     max_leaves=4,
 )
@@ -30,7 +28,8 @@ STEPS = st.lists(
         st.tuples(st.just("delete"), st.sampled_from(KEYS)),
         st.tuples(st.just("other"), st.just("")),
     ),
-    max_size=25,
+    min_size=5,
+    max_size=30,
 )
 
 
