@@ -11,14 +11,20 @@ import signal
 
 from workers.running.notice import Notice, Urgency
 
+INSISTING = 2  # signals that leave time to hand back; two sent at once come in either order
+
 
 def give_notice_on_signals(notice: Notice) -> None:
     """Turn signals of this process into notice; in a running event loop of the main thread."""
 
+    told = 0
+
     def on_signal(number: signal.Signals) -> None:
-        if notice.urgency is Urgency.NOW:
+        nonlocal told
+        told += 1
+        if told > INSISTING:
             os._exit(128 + number)
-        insists = number is signal.SIGQUIT or notice.urgency is Urgency.STOP
+        insists = number is signal.SIGQUIT or told == INSISTING
         notice.give(Urgency.NOW if insists else Urgency.STOP)
 
     loop = asyncio.get_running_loop()

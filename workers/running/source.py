@@ -4,7 +4,7 @@ A claim carries the condition that nothing holds the queue shut, and reads which
 jobs somebody asked to end, so that such a job is never started again.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from attrs import frozen
 
@@ -111,8 +111,8 @@ class Source:
         """
         seen_empty, self._seen_empty = self._seen_empty, False
         reading = (self._reading_cancels(),)
-        await self._line.claim(limit, after=reading, seen_empty=seen_empty)
-        self.is_waiting = False
+        kvs = await self._line.claim(limit, after=reading, seen_empty=seen_empty)
+        self.is_waiting = self._seen_empty = _is_all(kvs, limit)
         return self._read_cancels(self._claimer.answers)
 
     def _reading_cancels(self) -> TxnOp:
@@ -146,7 +146,7 @@ class Source:
                 raise
 
 
-def _is_all(kvs: tuple[KeyValue, ...], limit: int) -> bool:
+def _is_all(kvs: Sequence[KeyValue], limit: int) -> bool:
     """Tell whether a claim took all there was: fewer than asked for, and not for want of room."""
     if len(kvs) >= limit:
         return False
