@@ -68,7 +68,8 @@ async def run(pipelines: PipelineStore) -> None:
             await progress.change()
         print(progress.rollup)
     waits_for = (await pipelines.explain(made)).stage("publish").waits_for
-    print("\n".join(waits_for.lines()) if waits_for else "")
+    for part in waits_for.parts if waits_for else ():
+        print("yes" if part.holds else "no ", part.condition)
     await pipelines.signal(made, "go", "looks right", by="ann")
     ended = await pipelines.wait(made)
     print(ended.state.value, [each async for each in pipelines.results(made, "publish")])

@@ -123,10 +123,21 @@ again Cron(line='0 7 * * MON-FRI', zone='Europe/Berlin') {'who': 'ann'}
 """,
     "22_batch_pipeline.py": """\
 5 of 5+ done, 100 %
-no  all of: 1 of 2
-  yes stage add has ended well
-  no  signal go was given
+yes stage add has ended well
+no  signal go was given
 done ['published 30']
+""",
+    "23_testing.py": """\
+one: letter to ann
+spawned: 2 ['ann', 'bob', 'eve']
+failed once: later 1
+needs time
+third attempt: letter to joe 3
+parked by the limit: 1
+parked later: 0
+puts itself off: True
+to all: 2
+asked again: enough
 """,
 }
 

@@ -1,0 +1,381 @@
+"""The test kit: an application's jobs run here, in a world whose time is moved by hand."""
+
+import asyncio
+import logging
+import threading
+
+import attrs
+import pytest
+
+from coord.errors import Misuse
+from coord.testing.local import in_loop
+from workers import App, Context, Hooks, JobFailed, Retry, Snooze, State, Unique, UnknownFunction
+from workers.gates.conditions import Signal
+from workers.limits.rule import Rule
+from workers.model.job import Job
+from workers.pipelines.from_app import listed, template
+from workers.pipelines.run import RunState
+from workers.pipelines.spec import Collect, Pipeline, Stage
+from workers.schedules.values import Cron, Schedule
+from workers.testing.kit import AsyncKit, Kit, StillRunning, Stuck
+from workers.timer import WallTimer
+
+
+@attrs.define
+class Shop:
+    """An application, and what its jobs did."""
+
+    app: App = attrs.field(factory=App)
+    did: list[str] = attrs.field(factory=list)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Return an application with a few jobs."""
+    shop = Shop()
+
+    @shop.app.job(queue="mail")
+    def send(to: str) -> str:
+        shop.did.append(to)
+        return f"sent to {to}"
+
+    @shop.app.job
+    def add(counts: list[str]) -> str:
+        return "; ".join(counts)
+
+    return shop
+
+
+def test_a_job_waits_until_the_kit_runs(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        handle = shop.app.job_type("send").enqueue("ann")
+        assert handle.status().state is State.READY
+        assert kit.counts("mail")[State.READY] == 1
+        kit.run()
+        assert shop.did == ["ann"]
+        assert handle.status().state is State.DONE
+        assert [job.name for job in kit.jobs(state=State.DONE)] == ["send"]
+
+
+def test_asking_for_a_result_runs_what_can_run(shop: Shop) -> None:
+    with Kit(shop.app):
+        assert shop.app.job_type("send").enqueue("ann").result() == "sent to ann"
+
+
+def test_a_result_that_needs_time_says_so(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        handle = shop.app.job_type("send").options(delay_ms=60_000).enqueue("ann")
+        with pytest.raises(Stuck, match="time has to pass"):
+            handle.result()
+        kit.advance(seconds=59, ms=999)
+        assert handle.status().state is State.LATER
+        kit.advance(ms=1)
+        assert handle.result() == "sent to ann"
+
+
+def test_jobs_run_on_the_thread_of_the_test_and_may_use_loops_of_their_own(shop: Shop) -> None:
+    where: list[int] = []
+
+    @shop.app.job(run_in="thread")
+    def here() -> int:
+        async def look() -> None:
+            where.append(threading.get_ident())
+
+        asyncio.run(look())
+        return threading.active_count()
+
+    before = threading.active_count()
+    with Kit(shop.app):
+        assert here.enqueue().result() == before
+    assert where == [threading.get_ident()]
+
+
+def test_a_failed_attempt_is_tried_again_after_its_full_backoff(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        kit.fail_next("send", ConnectionError("provider is down"), times=2)
+        handle = shop.app.job_type("send").enqueue("ann")
+        kit.run()
+        assert handle.status().state is State.LATER
+        kit.advance(ms=999)
+        assert handle.status().state is State.LATER
+        kit.advance(ms=1)
+        assert handle.status().attempt == 2
+        kit.advance(seconds=2)
+        assert handle.result() == "sent to ann"
+        causes = [attempt.cause.rpartition("\n")[2] for attempt in handle.wait().history]
+        assert causes == ["ConnectionError: provider is down"] * 2
+
+
+def test_a_job_that_fails_for_good_is_dead_and_can_be_replayed(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        kit.fail_next("send", ValueError("no such letter"))
+        handle = shop.app.job_type("send").options(attempts_max=1).enqueue("ann")
+        with pytest.raises(JobFailed, match="no such letter"):
+            handle.result()
+        assert kit.counts()[State.DEAD] == 1
+        shop.app.jobs.replay(handle.id)
+        assert handle.result() == "sent to ann"
+
+
+def test_what_failed_is_said_to_logging_and_not_printed(
+    shop: Shop, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Kit(shop.app) as kit, caplog.at_level(logging.WARNING):
+        kit.fail_next("send", ValueError("no such letter"))
+        shop.app.job_type("send").enqueue("ann")
+        kit.run()
+    assert "no such letter" in caplog.text
+    assert capsys.readouterr().out == ""
+
+
+def test_only_jobs_there_are_can_be_told_to_fail(shop: Shop) -> None:
+    with Kit(shop.app) as kit, pytest.raises(UnknownFunction, match="sned"):
+        kit.fail_next("sned", ValueError())
+
+
+def test_a_job_says_itself_when_to_go_on(shop: Shop) -> None:
+    turns: list[int] = []
+
+    @shop.app.job
+    def picky(ctx: Context) -> int:
+        turns.append(ctx.attempt)
+        if len(turns) == 1:
+            raise Snooze(5_000)
+        if len(turns) == 2:
+            raise Retry(after_ms=7_000)
+        return len(turns)
+
+    with Kit(shop.app) as kit:
+        handle = picky.enqueue()
+        kit.run()
+        kit.advance(seconds=5)
+        assert turns == [1, 1]
+        kit.advance(seconds=7)
+        assert turns == [1, 1, 2]
+        assert handle.result() == 3
+
+
+def test_jobs_enqueue_spawn_and_wait_for_others(shop: Shop) -> None:
+    send = shop.app.job_type("send")
+
+    @shop.app.job
+    def outer(ctx: Context) -> str:
+        ctx.spawn(send.call("spawned"))
+        inner = send.enqueue("waited for")
+        result: str = inner.result()
+        return result
+
+    with Kit(shop.app) as kit:
+        assert outer.enqueue().result() == "sent to waited for"
+        kit.run()
+        assert shop.did == ["waited for", "spawned"]
+
+
+def test_a_job_that_waits_for_what_cannot_come_fails(shop: Shop) -> None:
+    send = shop.app.job_type("send")
+
+    @shop.app.job(attempts_max=1)
+    def outer() -> str:
+        result: str = send.options(delay_ms=1_000).enqueue("ann").result()
+        return result
+
+    with Kit(shop.app), pytest.raises(JobFailed, match="Stuck"):
+        outer.enqueue().result()
+
+
+def test_coroutines_run_side_by_side(shop: Shop) -> None:
+    arrived = asyncio.Event()
+
+    @shop.app.job(priority=9)
+    async def waits() -> str:
+        await arrived.wait()
+        return "heard"
+
+    @shop.app.job
+    async def tells() -> None:
+        arrived.set()
+
+    with Kit(shop.app):
+        first, second = waits.enqueue(), tells.enqueue()
+        assert first.result() == "heard"
+        assert second.result() is None
+
+
+def test_a_coroutine_that_goes_on_for_ever_is_named(shop: Shop) -> None:
+    @shop.app.job
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    with Kit(shop.app, patience_s=0.01) as kit:
+        handle = endless.enqueue()
+        with pytest.raises(StillRunning, match="endless"):
+            kit.run()
+        assert handle.status().state is State.READY
+
+
+def test_a_coroutine_must_not_block_the_loop(shop: Shop) -> None:
+    send = shop.app.job_type("send")
+
+    @shop.app.job(attempts_max=1)
+    async def blocks() -> None:
+        send.enqueue("ann")
+
+    with Kit(shop.app), pytest.raises(JobFailed, match="_async"):
+        blocks.enqueue().result()
+
+
+def test_limits_pass_as_many_as_they_say_each_time(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        kit.limits.set("queue.mail", Rule(rate=2, period_ms=60_000))
+        for to in ("a", "b", "c", "d", "e"):
+            shop.app.job_type("send").enqueue(to)
+        kit.run()
+        first = len(shop.did)
+        assert 1 <= first <= 2
+        assert kit.counts()[State.PARKED] == 5 - first
+        kit.advance(minutes=3)
+        assert shop.did == ["a", "b", "c", "d", "e"]
+
+
+def test_schedules_fire_as_time_passes(shop: Shop) -> None:
+    with Kit(shop.app, start="2026-03-01T08:59:30") as kit:
+        job = Job("send", {"to": "everybody"})
+        kit.schedules.set(Schedule("morning", job, Cron("0 9 * * *")))
+        kit.run()
+        assert shop.did == []
+        kit.advance(seconds=30)
+        assert shop.did == ["everybody"]
+        kit.advance(days=2)
+        assert shop.did == ["everybody"] * 3
+
+
+def test_pipelines_go_through_their_stages_and_wait_for_signals(shop: Shop) -> None:
+    send, add = shop.app.job_type("send"), shop.app.job_type("add")
+    letters = Pipeline(
+        "letters",
+        (
+            Stage("send", listed(send.call("ann"), send.call("bob"))),
+            Stage("add", collect=Collect(("send",), template(add), "counts"), gate=Signal("go")),
+        ),
+    )
+    with Kit(shop.app) as kit:
+        made = kit.pipelines.start(letters)
+        kit.run()
+        assert sorted(shop.did) == ["ann", "bob"]
+        kit.pipelines.signal(made, "go")
+        assert kit.pipelines.wait(made).state is RunState.DONE
+        assert list(kit.pipelines.results(made, "add")) == ["sent to ann; sent to bob"]
+
+
+def test_jobs_of_queues_that_came_up_meanwhile_are_run(shop: Shop) -> None:
+    send = shop.app.job_type("send")
+
+    @shop.app.job
+    def elsewhere(ctx: Context) -> None:
+        ctx.spawn(send.options(queue="other").call("ann"))
+
+    with Kit(shop.app) as kit:
+        elsewhere.enqueue()
+        kit.run()
+        assert shop.did == ["ann"]
+
+
+def test_unique_windows_end_as_time_passes(shop: Shop) -> None:
+    once = shop.app.job_type("send").options(unique=Unique(window_ms=3_600_000, policy="keep"))
+    with Kit(shop.app) as kit:
+        first = once.enqueue("ann")
+        first.result()
+        assert once.enqueue("ann").id == first.id
+        kit.advance(hours=1)
+        assert once.enqueue("ann").id != first.id
+
+
+def test_endings_are_forgotten_as_time_passes(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        shop.app.job_type("send").options(result_ttl_ms=60_000).enqueue("ann").result()
+        assert len(kit.jobs()) == 1
+        kit.advance(hours=1)
+        assert kit.jobs() == []
+
+
+def test_hooks_are_called_where_the_job_runs() -> None:
+    seen: list[str] = []
+
+    class Noting(Hooks):
+        def after_end(self, context: Context, error: BaseException | None) -> None:
+            seen.append(f"{context.name} {error}")
+
+    app = App(hooks=[Noting()])
+
+    @app.job
+    def work() -> None:
+        """Do nothing."""
+
+    with Kit(app):
+        work.enqueue().result()
+    assert seen == ["work None"]
+
+
+def test_the_application_is_given_back(shop: Shop) -> None:
+    with Kit(shop.app):
+        assert not isinstance(shop.app.timer, WallTimer)
+    assert isinstance(shop.app.timer, WallTimer)
+
+
+def test_each_kit_is_a_world_of_its_own(shop: Shop) -> None:
+    with Kit(shop.app):
+        shop.app.job_type("send").enqueue("ann")
+    with Kit(shop.app) as kit:
+        kit.run()
+        assert kit.jobs() == []
+
+
+def test_time_does_not_run_backwards(shop: Shop) -> None:
+    with Kit(shop.app) as kit, pytest.raises(Misuse, match="backwards"):
+        kit.advance(seconds=-1)
+
+
+@in_loop
+async def test_a_test_with_a_loop_does_the_same() -> None:
+    shop = Shop()
+
+    @shop.app.job
+    async def send(ctx: Context, to: str) -> str:
+        await asyncio.sleep(0.001)
+        shop.did.append(to)
+        return f"sent to {to}"
+
+    async with AsyncKit(shop.app) as kit:
+        kit.fail_next("send", ValueError())
+        handle = await send.enqueue_async("ann")
+        await kit.run()
+        assert (await kit.counts())[State.LATER] == 1
+        await kit.advance(seconds=1)
+        assert await handle.result() == "sent to ann"
+        assert [job.state for job in await kit.jobs()] == [State.DONE]
+
+
+@in_loop
+async def test_functions_run_in_threads_beside_a_loop_and_may_block() -> None:
+    app = App()
+
+    @app.job
+    def inner() -> int:
+        return threading.get_ident()
+
+    @app.job(run_in="thread")
+    def outer() -> int:
+        return inner.enqueue().result(timeout_s=5)
+
+    async with AsyncKit(app) as kit:
+        handle = await outer.enqueue_async()
+        await kit.run()
+        assert await handle.result() != threading.get_ident()
+        with pytest.raises(Misuse, match="_async"):
+            inner.enqueue()
+
+
+@in_loop
+async def test_a_test_with_a_loop_is_told_that_it_wants_the_other_kit() -> None:
+    with pytest.raises(Misuse, match="event loop"):
+        Kit(App()).__enter__()
