@@ -1,7 +1,4 @@
-"""Jobs tested without a cluster: the kit runs them here, and time passes when the test says so.
-
-With pytest these would be tests; here it is one story that prints what it sees.
-"""
+"""Jobs tested without a cluster: the kit runs them here, and time passes when the test says so."""
 
 import logging
 
