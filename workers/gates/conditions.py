@@ -113,8 +113,9 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
         """Yield it in words, a line to a condition."""
         mark = "yes" if self.holds else "no "
         by = f" ({self.by})" if self.by else ""
+        since = f", since {time_text(self.since_unix_ms)}" if self.since_unix_ms else ""
         count = "" if self.target <= 1 and not self.parts else f": {self.value} of {self.target}"
-        yield f"{'  ' * indent}{mark} {self.condition}{count}{by}"
+        yield f"{'  ' * indent}{mark} {self.condition}{count}{since}{by}"
         for part in self.parts:
             yield from part.lines(indent + 1)
 

@@ -132,7 +132,8 @@ def _look(leaf: Leaf, run: Run, facts: Facts) -> Look:
     match leaf:
         case Ended(stage):
             found = run.stages[stage]
-            return Look(int(found.state is StageState.DONE), 1, found.since_unix_ms)
+            done = found.state is StageState.DONE
+            return Look(int(done), 1, found.since_unix_ms if done else 0)
         case Size(stage, at_least, well):
             tally = facts.tally(stage)
             return Look(tally.done if well else len(tally.ended), at_least)

@@ -91,6 +91,8 @@ class Stepper:
         now_unix_ms = self._site.timer.now_unix_ms()
         facts = self._view.facts(at.id, spec, tallies, now_unix_ms)
         after = advance(spec, at.run, facts)
+        if at.run.state is RunState.RUNNING:
+            self.ask_again(at.id)  # whom an earlier end of it asked, before it was taken up again
         look = next_look(spec, after, now_unix_ms)
         if look is not None:
             self.looks[at.id] = look

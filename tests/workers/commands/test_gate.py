@@ -37,7 +37,8 @@ def test_a_gate_is_set_signalled_shown_and_removed(coord_command: JobCommands) -
     shown = coord_command("gate", "show", "release").output
     assert "it holds queue deploy shut, 1 jobs ready" in shown
     assert "no  at least 2 jobs ready in queue deploy: 1 of 2" in shown
-    assert "yes signal tested was given (by bob: green)" in shown
+    assert "yes signal tested was given, since " in shown
+    assert "Z (by bob: green)" in shown
     asyncio.run(coord_command.store.enqueue("deploy", Job("f")))
     _steward(coord_command)
     found = json.loads(coord_command("gate", "show", "release", "-w", "json", "--history").output)

@@ -209,7 +209,7 @@ async def test_explained_it_tells_value_and_target_of_each_part_and_who_made_it_
         "it opens when",
         "  no  all of: 1 of 2",
         "    no  at least 3 jobs ready in queue q: 1 of 3",
-        "    yes signal go was given (by ann: tested)",
+        "    yes signal go was given, since 2023-11-14 22:13:20Z (by ann: tested)",
     ]
 
 

@@ -47,7 +47,7 @@ async def test_each_stage_tells_its_jobs_or_what_it_waits_for() -> None:
             "    no  all of: 0 of 2",
             "      no  stage load has ended well",
             "      no  all of: 1 of 2",
-            "        yes signal go was given (by ann: tested)",
+            "        yes signal go was given, since 2023-11-14 22:13:20Z (by ann: tested)",
             "        no  it is 2023-11-14 22:14:20Z (now 2023-11-14 22:13:20Z)",
         ]
 

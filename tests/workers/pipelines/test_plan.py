@@ -170,7 +170,7 @@ def test_the_verdict_tells_what_is_waited_for_and_who_satisfied_it() -> None:
     assert list(found.lines()) == [
         "no  all of: 1 of 2",
         "  no  stage one has ended well",
-        "  yes signal go was given (by ann: now)",
+        "  yes signal go was given, since 1970-01-01 00:00:00Z (by ann: now)",
     ]
     assert spec.stage("two").needs == ("one",)
     assert Stage("x", A, gate=Ended("y")).needs == ("y",)

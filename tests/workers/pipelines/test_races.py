@@ -9,6 +9,7 @@ from coord.requests import Compare, RangeReply, TxnOp, TxnReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from workers.limits.rule import Rule
 from workers.limits.store import LimitStore
+from workers.model.states import State
 from workers.pipelines.run import RunState, StageState
 from workers.pipelines.spec import Call, Pipeline, Stage
 from workers.store.jobs import JobStore
@@ -114,3 +115,23 @@ async def test_a_queue_that_comes_under_a_limit_parks_the_jobs_being_enqueued() 
         second = await world.store.start(PAIR)
         await settle()
         assert (await world.store.status(second)).stages["s"].released == 2
+
+
+@in_loop
+async def test_a_job_whose_record_was_purged_cannot_be_put_back_and_says_so() -> None:
+    world = PipelineWorld()
+    jobs = JobStore(world.client, world.places, world.timer)
+    async with world.steward():
+        made = await world.store.start(Pipeline("p", (Stage("s", (Call("a"), Call("b"))),)))
+        worker = await world.worker()
+        dead, other = await world.take(worker)
+        await worker.bury(dead)
+        await settle()
+        await worker.end(other, State.CANCELLED)
+        await world.store.wait(made)
+        await jobs.purge("default", State.DEAD)
+        await world.store.retry(made)
+        run = await world.store.wait(made)
+        assert (run.state, run.retries) == (RunState.FAILED, 1)
+        assert f"1 jobs are not kept any more, {dead.id} among them" in run.cause
+        assert await world.count(b"coord/queue/default/ready/") == 0
