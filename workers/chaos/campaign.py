@@ -32,6 +32,7 @@ from workers.timer import WallTimer
 ENQUEUERS = 8
 TICK_MS = 500
 LOOK_S = 0.5  # whether all is over; looking takes long
+STALLED_S = 25.0  # without a single revision though jobs wait: longer than any lease here
 PACED_LIMIT = QUEUE + jobs.PACED_QUEUE
 REQUEST_TIMEOUT_MS = 15_000
 
@@ -84,7 +85,11 @@ class Campaign:
             await self._repeatedly(lambda: ScheduleStore(client).remove("tick"))
             settled_s = await self._settle(background)
             revision = (await client.get(self._places.space)).revision
-            self._say(f"the store is at {revision}, judged {self._witness.ledger.revision}")
+            if revision > self._witness.ledger.revision + 1_000:
+                broken_off = (
+                    f"the store is at {revision}, judged were {self._witness.ledger.revision}"
+                )
+                self._witness.violations.append(broken_off)
             for task in background:
                 task.cancel()
             ended = await asyncio.gather(*background, return_exceptions=True)
@@ -133,7 +138,7 @@ class Campaign:
         began_s = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._plan.settle_s):
-                while True:
+                while not self._witness.is_stalled(STALLED_S):
                     if self._is_over() or any(task.done() for task in background):
                         break
                     await asyncio.sleep(LOOK_S)

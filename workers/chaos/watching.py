@@ -29,6 +29,7 @@ class Witness:
         self._bucket = places.bucket(paced_limit)
         self._admitted = places.admitted(paced_limit)
         self._lost_s: dict[JobId, float] = {}
+        self._told_s = time.monotonic()
 
     async def follow(self, client: aio.Client, killed_s: Mapping[str, float]) -> None:
         """Take in every revision until cancelled.
@@ -39,8 +40,13 @@ class Witness:
         """
         async with client.watch(self._places.space, prefix=True, start_revision=1) as watch:
             async for batch in watch:
+                self._told_s = time.monotonic()
                 for _, events in groupby(batch.events, key=lambda event: event.kv.mod_revision):
                     self._take(list(events), killed_s)
+
+    def is_stalled(self, after_s: float) -> bool:
+        """Whether nothing at all has happened for so long."""
+        return time.monotonic() - self._told_s > after_s
 
     def _take(self, events: list[Event], killed_s: Mapping[str, float]) -> None:
         try:
