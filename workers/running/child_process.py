@@ -12,6 +12,8 @@ from asyncio.subprocess import PIPE
 from collections.abc import Iterable
 from typing import Protocol, cast
 
+import msgspec
+
 from workers.running.capture import LOG_CHARS_MAX, Tail
 from workers.running.held_job import HeldJob
 from workers.running.wire import (
@@ -175,7 +177,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         try:
             for body in self._frames.feed(data):
                 self._take(body)
-        except NotOurs as error:
+        except (NotOurs, msgspec.MsgspecError) as error:
             self.kill(f"it wrote what no child writes: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -10,6 +10,7 @@ from workers.pipelines.spawning import joined
 from workers.running.wire import Report, Run, Spawned
 
 REPORTS_APART_S = 0.02  # a job that reports more often is passed over, but for the last report
+MESSAGE_CHARS_MAX = 2_000
 
 Send = Callable[[Report], None]
 
@@ -49,9 +50,9 @@ class JobContext:
         Args:
             done: so much is done.
             total: out of so much; 0 where nobody knows.
-            message: what it is at.
+            message: what it is at; the first MESSAGE_CHARS_MAX characters count.
         """
-        self._reports.report(done, total, message)
+        self._reports.report(int(done), int(total), str(message)[:MESSAGE_CHARS_MAX])
 
     def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
         """Enqueue a job in the transaction that completes this one; not at all if it fails."""

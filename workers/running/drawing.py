@@ -13,6 +13,7 @@ import structlog
 
 from coord.errors import MaybeDone, Unavailable
 from recipes.port import KeptLease, KeyStore
+from workers.running.joining import join
 from workers.running.settings import WorkerSettings
 from workers.running.shares import shares
 from workers.running.source import Drawn, Source
@@ -95,9 +96,10 @@ class Drawing:
                 # An answer that came later knows better than the one that made us wait.
                 self._waits[source].cancel()
         elif self._group is not None and source not in self._waits:
-            waiting = self._group.create_task(self._wait_for(source))
-            self._waits[source] = waiting
-            waiting.add_done_callback(partial(self._over, source))
+            waiting = join(self._group, self._wait_for(source))
+            if waiting is not None:
+                self._waits[source] = waiting
+                waiting.add_done_callback(partial(self._over, source))
         if self._free() <= 0:
             for each, waiting in self._waits.items():
                 each.is_waiting = False  # asked again when there is room

@@ -21,6 +21,7 @@ from workers.model.places import Places
 from workers.port import JobClient
 from workers.result_leases import ResultLeases
 from workers.running.held_job import HeldJob
+from workers.running.joining import join
 from workers.running.settling import Settled, settled, settling, size_bytes
 from workers.running.source import Drawn, Source
 from workers.running.verdict import End, PutBack, Verdict, bury
@@ -129,7 +130,7 @@ class Ledger:
             return
         if self._doubtful and not self._under_way and not self._paused:
             self._spawn(self._recover)
-        while self._under_way < UNDER_WAY_MAX and not (self._doubtful or self._paused):
+        while self._can_say_more():
             batch = self._next_batch()
             if batch is None:
                 break
@@ -137,10 +138,16 @@ class Ledger:
         if not self._entries and not self._under_way:
             self._quiet.set()
 
+    def _can_say_more(self) -> bool:
+        is_free = self._group is not None and self._under_way < UNDER_WAY_MAX
+        return is_free and not (self._doubtful or self._paused)
+
     def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._group is not None
-        self._under_way += 1
-        self._group.create_task(self._done_after(work))
+        if join(self._group, self._done_after(work)) is None:
+            self.close()
+        else:
+            self._under_way += 1
 
     async def _done_after(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:

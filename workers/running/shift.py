@@ -29,6 +29,7 @@ from workers.running.chores import all_chores
 from workers.running.crew import Crew
 from workers.running.drawing import Drawing
 from workers.running.held_job import HeldJob
+from workers.running.joining import join
 from workers.running.ledger import Ledger
 from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
@@ -153,7 +154,7 @@ class Shift:
     def tell_stacks(self) -> None:
         """Have the children say where they are, and put that where whoever asked looks."""
         if self._group is not None and self._registration is not None:
-            self._group.create_task(self._tell_stacks(self._registration))
+            join(self._group, self._tell_stacks(self._registration))
 
     async def _tell_stacks(self, registration: Registration) -> None:
         self._crew.ask_for_stacks()

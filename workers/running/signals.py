@@ -16,7 +16,6 @@ INSISTING = 2  # signals that leave time to hand back; two sent at once come in 
 
 def give_notice_on_signals(notice: Notice) -> None:
     """Turn signals of this process into notice; in a running event loop of the main thread."""
-
     told = 0
 
     def on_signal(number: signal.Signals) -> None:

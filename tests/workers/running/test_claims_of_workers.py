@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coord.errors import MaybeDone
-from coord.requests import Compare, LeaseRevoke, TxnOp, TxnReply
+from coord.requests import Claim, Compare, LeaseRevoke, Txn, TxnOp, TxnReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.claims import Claimer
 from workers.model.job import Backoff, Job
@@ -299,3 +299,28 @@ async def test_a_worker_told_to_stop_hands_back_what_is_not_done_within_its_grac
     assert found.job.tries == 0
     assert worker.tally.handed_back == [str(job)]
     assert (await store.client.get("coord/progress/", prefix=True)).count == 0
+
+
+@in_loop
+async def test_a_busy_worker_pays_at_most_one_transaction_for_a_job(
+    app: str, cluster: LocalCluster, store: JobStore
+) -> None:
+    jobs = [await store.enqueue("default", Job("double", {"number": n})) for n in range(40)]
+    before = len(cluster.applied)
+    async with working(store.client, app, steward=False):
+        for job in jobs:
+            await store.wait(job)
+        txns = [op for op in cluster.applied[before:] if isinstance(op, Txn)]
+    assert sum(map(_settles, txns)) <= len(jobs)
+    assert sum(_settles(op) or _claims(op) for op in txns) <= len(jobs) + 5
+
+
+def _settles(op: Txn) -> bool:
+    return any(isinstance(part, Txn) and b"/done/" in repr(part).encode() for part in op.success)
+
+
+def _claims(op: Txn) -> bool:
+    return any(
+        isinstance(part, Txn) and any(isinstance(step, Claim) for step in part.success)
+        for part in op.success
+    )

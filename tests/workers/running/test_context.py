@@ -1,0 +1,70 @@
+"""What a running job tells by its context: reports thinned out, cut to size, ended with it."""
+
+import threading
+
+import pytest
+
+from workers.model.job import Job
+from workers.running.context import MESSAGE_CHARS_MAX, JobContext
+from workers.running.wire import Report, Run
+
+RUN = Run(3, "mail:500000000000000120000", 2, b"")
+
+
+class Collected:
+    """Takes reports from any thread."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self._news = threading.Condition()
+
+    def __call__(self, report: Report) -> None:
+        with self._news:
+            self.reports.append(report)
+            self._news.notify_all()
+
+    def wait_for(self, done: int) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: self.reports[-1].done == done, 10)
+
+
+def context(sent: Collected) -> JobContext:
+    return JobContext(RUN, Job("f", tags=("a",), hard_limit_ms=1000), sent)
+
+
+def test_a_job_sees_what_it_is() -> None:
+    found = context(Collected())
+    assert (found.id, found.name, found.queue, found.attempt) == (RUN.id, "f", "mail", 2)
+    assert found.tags == ("a",)
+    assert found.deadline_unix_ms > 0
+    assert not found.cancelled.is_set()
+
+
+def test_many_reports_at_once_are_few_messages_and_the_last_arrives() -> None:
+    sent = Collected()
+    found = context(sent)
+    for number in range(1, 1001):
+        found.progress(number, 1000)
+    sent.wait_for(1000)
+    assert len(sent.reports) < 100
+    assert [report.run for report in sent.reports] == [3] * len(sent.reports)
+
+
+def test_nothing_is_sent_after_the_end() -> None:
+    sent = Collected()
+    found = context(sent)
+    found.progress(1)
+    found.progress(2)
+    found.close()
+    found.progress(3)
+    assert [report.done for report in sent.reports] == [1]
+
+
+def test_a_report_is_cut_to_size_and_made_of_whole_numbers() -> None:
+    sent = Collected()
+    found = context(sent)
+    found.progress(1.9, 3.0, "x" * 10_000)  # type: ignore[arg-type]
+    (report,) = sent.reports
+    assert (report.done, report.total, len(report.message)) == (1, 3, MESSAGE_CHARS_MAX)
+    with pytest.raises(ValueError, match="nan"):
+        found.progress(float("nan"))  # type: ignore[arg-type]
