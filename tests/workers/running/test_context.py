@@ -66,5 +66,5 @@ def test_a_report_is_cut_to_size_and_made_of_whole_numbers() -> None:
     found.progress(1.9, 3.0, "x" * 10_000)  # type: ignore[arg-type]
     (report,) = sent.reports
     assert (report.done, report.total, len(report.message)) == (1, 3, MESSAGE_CHARS_MAX)
-    with pytest.raises(ValueError, match="nan"):
+    with pytest.raises(ValueError, match="NaN"):
         found.progress(float("nan"))  # type: ignore[arg-type]
