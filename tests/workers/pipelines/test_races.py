@@ -10,8 +10,10 @@ from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from workers.limits.rule import Rule
 from workers.limits.store import LimitStore
 from workers.model.states import State
+from workers.pipelines.chore import PipelineChore
 from workers.pipelines.run import RunState, StageState
 from workers.pipelines.spec import Call, Pipeline, Stage
+from workers.steward.steward import PAUSE_MS_MIN, Steward
 from workers.store.jobs import JobStore
 from workers.testing.pipeline_world import PipelineWorld
 
@@ -135,3 +137,26 @@ async def test_a_job_whose_record_was_purged_cannot_be_put_back_and_says_so() ->
         assert (run.state, run.retries) == (RunState.FAILED, 1)
         assert f"1 jobs are not kept any more, {dead.id} among them" in run.cause
         assert await world.count(b"coord/queue/default/ready/") == 0
+
+
+@in_loop
+async def test_a_steward_overtaken_by_compaction_reads_anew_and_goes_on() -> None:
+    world = PipelineWorld()
+    async with world.client.session(ttl_ms=1_000_000) as session:
+        chores = [PipelineChore(world.timer)]
+        steward = Steward(world.client, session, world.places, world.timer, chores)
+        running = asyncio.create_task(steward.run())
+        made = await world.store.start(PAIR)
+        worker = await world.worker()
+        await settle()
+        held = await worker.take()
+        world.cluster.cut_watches()
+        for each in held:
+            await worker.complete(each)
+        world.cluster.fail_cut_watches()
+        await settle()
+        await world.advance(PAUSE_MS_MIN)
+        await settle()
+        assert (await world.store.status(made)).state is RunState.DONE
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
