@@ -107,6 +107,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _process_events(self, events: list[object]) -> None:
         assert not events
 
+    def _write_to_self(self) -> None:
+        """Take note of what was scheduled by call_soon_threadsafe: nobody sleeps here."""
+        self._wake()
+
     def next_number(self) -> int:
         """Return the number of one more task or future."""
         self._numbers += 1
