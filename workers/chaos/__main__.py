@@ -65,9 +65,10 @@ def _print(plan: Plan, report: Report, write_out: str) -> None:
         **{f"enqueued {kind}": count for kind, count in sorted(report.enqueued.items())},
         **{hit.value: count for hit, count in report.hits.items()},
         **dict(sorted(report.counts.items())),
-        "jobs handed over": len(report.hand_overs_s),
-        "hand-over s median": round(statistics.median(hand_overs_s), 2),
-        "hand-over s max": round(max(hand_overs_s), 2),
+        "jobs lost by a worker": len(report.returns_s),
+        "in line again after s, median": round(statistics.median(report.returns_s or (0.0,)), 2),
+        "claimed again after s, median": round(statistics.median(hand_overs_s), 2),
+        "claimed again after s, max": round(max(hand_overs_s), 2),
         "settled after s": round(report.settled_s, 1),
         "violations": len(report.violations),
     }

@@ -44,6 +44,7 @@ class Report:
     enqueued: Counter[str]
     hits: Counter[Hit]
     counts: Counter[str]
+    returns_s: tuple[float, ...]
     hand_overs_s: tuple[float, ...]
     settled_s: float
     violations: tuple[str, ...] = field(factory=tuple)
@@ -176,7 +177,13 @@ class Campaign:
         if leftovers:
             wrong.append(f"{len(leftovers)} entries were left behind, as {leftovers[0]!r}")
         return Report(
-            kinds, nemesis.hits, counts, tuple(witness.hand_overs_s), settled_s, tuple(wrong)
+            kinds,
+            nemesis.hits,
+            counts,
+            tuple(witness.returns_s),
+            tuple(witness.hand_overs_s),
+            settled_s,
+            tuple(wrong),
         )
 
 

@@ -21,8 +21,10 @@ class Witness:
     def __init__(self, places: Places, paced_limit: str) -> None:
         self.ledger = Ledger(places)
         self.violations: list[str] = []
+        self.returns_s: list[float] = []
+        """From a worker's kill or stop to its job being in line again, of each job it held."""
         self.hand_overs_s: list[float] = []
-        """From a worker's kill or stop to the next claim, of each job it held."""
+        """The same to the job's next claim: as long as jobs before it take, too."""
         self.paced: list[tuple[int, int]] = []
         """How many the paced limit let pass at what time by the steward's clock."""
         self._places = places
@@ -64,6 +66,7 @@ class Witness:
             return
         if event.cause is Cause.GIVEN_BACK and spot.of in killed_s:
             self._lost_s[spot.job] = killed_s[spot.of]
+            self.returns_s.append(time.monotonic() - killed_s[spot.of])
         elif event.kind is EventKind.PUT and spot.job in self._lost_s:
             self.hand_overs_s.append(time.monotonic() - self._lost_s.pop(spot.job))
 
