@@ -7,13 +7,12 @@ from coord.errors import ErrorCode, error_from
 from coord.requests import PutReply, RangeReply
 from recipes.errors import Contended
 from recipes.port import only
-from workers.errors import DuplicateJob
 from workers.model.ids import JobId
 from workers.model.names import check_name
 from workers.schedules.codec import encode
 from workers.schedules.due import dues
 from workers.schedules.editing import TRIES_MAX, Desk
-from workers.schedules.errors import StillFilling, UnknownSchedule
+from workers.schedules.errors import NotEnded, StillFilling, UnknownSchedule
 from workers.schedules.firing import Known, run_now
 from workers.schedules.reading import read_schedule, standing_job
 from workers.schedules.values import Backfill, Rule, State
@@ -51,7 +50,7 @@ async def run(desk: Desk, name: str, *, overlap: bool) -> JobId:
         standing = only(answer)
         job_id = None if standing is None else standing_job(desk.places, name, standing)
         if job_id is not None and not overlap:
-            raise DuplicateJob(job_id)
+            raise NotEnded(name, job_id)
     raise Contended
 
 

@@ -1,6 +1,8 @@
 """What schedules raise beside the store's own errors. Each says that nothing was changed."""
 
 from coord.errors import Refused
+from workers.errors import DuplicateJob
+from workers.model.ids import JobId
 
 
 class UnknownSchedule(Refused):
@@ -26,3 +28,11 @@ class NothingToUndo(Refused):
 
 class StillFilling(Refused):
     """The backfill before has not ended."""
+
+
+class NotEnded(DuplicateJob):
+    """The job a schedule enqueued before, `job_id`, has not ended; nothing was enqueued."""
+
+    def __init__(self, name: str, job_id: JobId) -> None:
+        super().__init__(job_id)
+        self.args = (f"schedule {name!r}: its job before, {job_id}, has not ended",)

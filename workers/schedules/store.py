@@ -193,7 +193,7 @@ class ScheduleStore:
 
         Raises:
             UnknownSchedule: there is none of this name.
-            DuplicateJob: its job before has not ended; `job_id` tells which.
+            NotEnded: its job before has not; `job_id` tells which.
         """
         return await asking.run(self._desk, name, overlap=overlap)
 

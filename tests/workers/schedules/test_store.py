@@ -8,9 +8,9 @@ import pytest
 from coord.errors import Misuse
 from coord.testing.local import settle
 from workers.app.app import App
-from workers.errors import DuplicateJob
 from workers.model.job import Job
 from workers.schedules.errors import (
+    NotEnded,
     NothingToUndo,
     ScheduleChanged,
     StillFilling,
@@ -205,7 +205,7 @@ async def test_run_now_enqueues_at_once_without_a_steward_and_moves_no_due_time(
 async def test_run_now_does_not_overlap_unless_told_to(world: ScheduleWorld) -> None:
     await world.schedules.set(REPORT)
     first = await world.schedules.run("report")
-    with pytest.raises(DuplicateJob) as raised:
+    with pytest.raises(NotEnded, match="has not ended") as raised:
         await world.schedules.run("report")
     assert raised.value.job_id == first
     await world.schedules.run("report", overlap=True)
