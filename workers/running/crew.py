@@ -61,7 +61,6 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._runs = 0
-        self._answered_s = 0.0
         self._is_loaded = asyncio.Event()
         self._is_started = False
         self._not_loaded = ""
@@ -125,8 +124,10 @@ class Crew:
     @property
     def is_stalled(self) -> bool:
         """Whether all slots have been busy for a while with jobs that do not end."""
-        now_s = asyncio.get_running_loop().time()
-        return self.running >= self._settings.slots and now_s - self._answered_s > STUCK_S
+        if self.running < self._settings.slots:
+            return False
+        long_ago_s = asyncio.get_running_loop().time() - STUCK_S
+        return all(child.busy_since_s < long_ago_s for child in self._children if child.assigned)
 
     def ask_for_stacks(self) -> None:
         """Have every child write where it stands to standard error."""
@@ -289,7 +290,6 @@ class Crew:
         """See Employer."""
         held.stop_clocks()
         self._pace.note(held.job.name, outcome.took_us)
-        self._answered_s = asyncio.get_running_loop().time()
         head = child.head
         if head is not None and not child.concurrent:
             self._start_clock(head)

@@ -16,7 +16,7 @@ from workers.model.states import State
 from workers.running.notice import Urgency
 from workers.store.jobs import JobStore
 from workers.testing.at_work import working
-from workers.testing.endings import ended, result, shows
+from workers.testing.endings import DEADLINE_S, ended, result, shows
 
 pytestmark = pytest.mark.integration
 
@@ -324,3 +324,24 @@ def _claims(op: Txn) -> bool:
         isinstance(part, Txn) and any(isinstance(step, Claim) for step in part.success)
         for part in op.success
     )
+
+
+@in_loop
+async def test_what_was_claimed_ahead_behind_a_long_job_is_done_by_another_worker(
+    app: str, store: JobStore, tmp_path: Path
+) -> None:
+    async with working(store.client, app, name="a"):
+        for job in [await store.enqueue("default", Job("noop")) for _ in range(300)]:
+            await store.wait(job)
+        at = store.places.queue("default")
+        await store.pause("default")
+        await store.enqueue("default", Job("hang", {"started": str(tmp_path / "pid")}), priority=9)
+        short = [await store.enqueue("default", Job("noop")) for _ in range(30)]
+        await store.resume("default")
+        await shows(store, "hanging")
+        ahead = await store.client.get(at.held_by("a"), prefix=True, count_only=True)
+        async with working(store.client, app, name="b"), asyncio.timeout(DEADLINE_S):
+            endings = [await store.wait(job) for job in short]
+    assert ahead.count > 1
+    assert {ending.worker for ending in endings} == {"b"}
+    assert {ending.attempt for ending in endings} == {1}
