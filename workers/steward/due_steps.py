@@ -1,5 +1,6 @@
 """Which step each due entry asks for, given how its job stands: reads, and writes nothing."""
 
+import asyncio
 from collections.abc import Sequence
 
 import structlog
@@ -33,10 +34,9 @@ class DueSteps:
 
     async def of(self, entries: Sequence[Due]) -> list[Move]:
         """Return one step for each entry; no two of one job may be given."""
-        moves: list[Move] = []
-        for first in range(0, len(entries), ENTRIES_MAX):
-            moves += await self._of_some(entries[first : first + ENTRIES_MAX])
-        return moves
+        starts = range(0, len(entries), ENTRIES_MAX)
+        parts = [self._of_some(entries[start : start + ENTRIES_MAX]) for start in starts]
+        return [move for part in await asyncio.gather(*parts) for move in part]
 
     async def _of_some(self, entries: Sequence[Due]) -> list[Move]:
         queues = sorted({due.job.queue for due in entries})
