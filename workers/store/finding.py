@@ -3,6 +3,7 @@
 from attrs import evolve
 
 from coord.client import ops
+from coord.errors import ErrorCode, Refused
 from coord.requests import RangeReply, TxnOp, TxnReply
 from recipes.port import only
 from workers.errors import UnknownJob
@@ -15,6 +16,15 @@ from workers.store.site import Site
 
 async def find(site: Site, job_id: JobId) -> Found | None:
     """Return a job as it stands now, or None where nothing is known of it (any more)."""
+    while True:
+        try:
+            return await _find(site, job_id)
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:  # between two reads
+                raise
+
+
+async def _find(site: Site, job_id: JobId) -> Found | None:
     at, item = site.places.queue(job_id.queue), job_id.item.encode()
     reads: list[TxnOp] = [
         ops.get(at.ready + item),

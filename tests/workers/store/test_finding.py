@@ -1,0 +1,38 @@
+"""Looking a job up while compaction goes on."""
+
+from typing import Any
+
+from coord.client.ops import Text
+from coord.requests import Compact, RangeReply
+from coord.testing.local import LocalClient, LocalCluster, in_loop
+from workers.model.job import Job
+from workers.model.states import State
+from workers.store.jobs import JobStore
+from workers.testing.hand_timer import HandTimer
+
+
+class Overtaken(LocalClient):
+    """Finds the past compacted, the first time it reads it."""
+
+    is_overtaken = False
+
+    async def get(self, key: Text, *, revision: int = 0, **options: Any) -> RangeReply:
+        if revision and not self.is_overtaken:
+            self.is_overtaken = True
+            newer = await self.put("something else")
+            self.cluster.write(Compact(newer.revision))
+        return await super().get(key, revision=revision, **options)
+
+
+@in_loop
+async def test_a_running_job_is_found_although_compaction_overtakes_the_search() -> None:
+    client = Overtaken(LocalCluster())
+    store = JobStore(client, timer=HandTimer())
+    job_id = await store.enqueue("mail", Job("send"))
+    at = store.places.queue("mail")
+    async with client.session() as session:
+        await client.claim(at.ready, at.held_by("w"), session.lease)
+        found = await store.find(job_id)
+    assert client.is_overtaken
+    assert found is not None
+    assert (found.state, found.worker) == (State.HELD, "w")
