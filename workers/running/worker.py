@@ -127,9 +127,11 @@ class Worker:
                 if session is not None:
                     await self._work_under(session)
         except SessionLost:
+            _go_on_unless_cancelled()
             self.tally.sessions_lost += 1
             log.warning("session lost; starting over", worker=settings.name)
         except (Unavailable, MaybeDone) as error:
+            _go_on_unless_cancelled()
             log.warning("cluster unavailable", worker=settings.name, error=str(error))
             await self._unless_told_to_end(asyncio.sleep(RETRY_S, result=True))
         finally:
@@ -163,3 +165,10 @@ class Worker:
             self.notice.give(Urgency.STOP)
         elif self._shift is not None:
             self._shift.tell_stacks()
+
+
+def _go_on_unless_cancelled() -> None:
+    """Raise the cancellation that an error at the same moment has hidden, if there was one."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
