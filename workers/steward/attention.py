@@ -24,6 +24,7 @@ class Attention:
     def call_at(self, times: Mapping[str, int]) -> None:
         """Have names looked at at their times, in unix milliseconds."""
         self._times.update(times)
+        self._told.set()
 
     async def next(self, count: int) -> list[str]:
         """Wait until there is something to look at, and take it: at most `count` names."""
