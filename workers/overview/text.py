@@ -91,7 +91,7 @@ def as_json(overview: Overview, rates: Rates) -> dict[str, Any]:
         "unix_ms": overview.unix_ms,
         "revision": overview.revision,
         "steward": overview.steward,
-        "members": [_member_json(member) for member in overview.members],
+        "members": [member_json(member) for member in overview.members],
         "queues": [
             {
                 "name": queue.name,
@@ -201,7 +201,8 @@ def _rate(rate: float | None) -> str:
     return "" if not rate else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
-def _member_json(member: Member) -> dict[str, Any]:
+def member_json(member: Member) -> dict[str, Any]:
+    """Return one member, for JSON."""
     if member.status is None:
         return {"endpoint": member.endpoint, "error": member.error}
     return {"endpoint": member.endpoint, **msgspec.to_builtins(_named(member))}
