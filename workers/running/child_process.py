@@ -15,6 +15,7 @@ from typing import Protocol, cast
 import msgspec
 
 from workers.running.capture import LOG_CHARS_MAX, Tail
+from workers.running.echo import Echo
 from workers.running.held_job import HeldJob
 from workers.running.wire import (
     Begin,
@@ -72,7 +73,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         killed_for: why the worker killed it, "" if it did not.
     """
 
-    def __init__(self, employer: Employer, *, concurrent: bool) -> None:
+    def __init__(self, employer: Employer, echo: Echo, *, concurrent: bool) -> None:
         self.concurrent = concurrent
         self.assigned: dict[int, HeldJob] = {}
         self.busy_since_s = 0.0
@@ -83,6 +84,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self.words = Tail()
         """The end of what it wrote since its last answer."""
         self._employer = employer
+        self._echo = echo
         self._frames = Frames()
         self._transport: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
@@ -91,7 +93,13 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     @classmethod
     async def start(
-        cls, employer: Employer, app: str, *, concurrent: bool = False, memory_bytes_max: int = 0
+        cls,
+        employer: Employer,
+        echo: Echo,
+        app: str,
+        *,
+        concurrent: bool = False,
+        memory_bytes_max: int = 0,
     ) -> "ChildProcess":
         """Start a child; `employer.loaded` is called once it has imported the application."""
         loop = asyncio.get_running_loop()
@@ -99,7 +107,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if memory_bytes_max:
             command.append(str(memory_bytes_max))
         _, protocol = await loop.subprocess_exec(
-            lambda: cls(employer, concurrent=concurrent),
+            lambda: cls(employer, echo, concurrent=concurrent),
             *command,
             stdin=PIPE,
             stdout=PIPE,
@@ -172,7 +180,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         """See asyncio.SubprocessProtocol."""
         if fd == _WORDS:
             self.words.add(data.decode(errors="replace"))
-            _echo(data)
+            self._echo.say(data)
             return
         try:
             for body in self._frames.feed(data):
@@ -234,8 +242,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"  # a real-time signal has no name of its own
-
-
-def _echo(data: bytes) -> None:
-    sys.stderr.buffer.write(data)
-    sys.stderr.buffer.flush()

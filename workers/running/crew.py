@@ -14,6 +14,7 @@ import structlog
 from workers.model.job import Job
 from workers.running.child_process import ChildProcess, last_words
 from workers.running.crew_settings import CrewSettings
+from workers.running.echo import Echo
 from workers.running.errors import AppNotLoaded
 from workers.running.held_job import HeldJob
 from workers.running.pace import Pace
@@ -61,6 +62,7 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._runs = 0
+        self._echo = Echo()
         self._is_loaded = asyncio.Event()
         self._is_started = False
         self._not_loaded = ""
@@ -375,6 +377,7 @@ class Crew:
         self._children.append(
             await ChildProcess.start(
                 self,
+                self._echo,
                 self._settings.app,
                 concurrent=concurrent,
                 memory_bytes_max=self._settings.child_memory_bytes_hard,
