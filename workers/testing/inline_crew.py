@@ -13,6 +13,7 @@ from workers.running.channel import Channel
 from workers.running.child_process import ChildProcess, Employer
 from workers.running.crew import IN_CHILD, Crew
 from workers.running.crew_settings import CrewSettings
+from workers.running.echo import Echo
 from workers.running.functions import Functions
 from workers.running.host import Host
 from workers.running.pace import Pace
@@ -44,7 +45,7 @@ class InlineChild(ChildProcess):
     """A child as the crew sees it; it lives in this loop."""
 
     def __init__(self, employer: Employer, functions: Functions, place: Place | None) -> None:
-        super().__init__(employer, concurrent=True)
+        super().__init__(employer, Echo(), concurrent=True)
         self._job_functions = functions
         self._channel = InlineChannel(self._hear)
         self._place = place
