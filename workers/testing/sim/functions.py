@@ -13,6 +13,7 @@ from workers.model.job import Job
 from workers.running.context import JobContext
 from workers.testing.sim.play import FUNCTION, QUEUES, Play
 
+NAMES = ("f", FUNCTION)
 CHILD = ">"  # a job of this in its body was enqueued by another
 _LONG_S = 0.4
 
@@ -28,11 +29,11 @@ class SimFunctions:
     @property
     def names(self) -> tuple[str, ...]:
         """Every name, sorted."""
-        return (FUNCTION,)
+        return NAMES
 
     def find(self, name: str) -> Self | None:
         """Return the function of a name, if there is one."""
-        return self if name == FUNCTION else None
+        return self if name in NAMES else None
 
     def call(
         self, context: JobContext, args: Mapping[str, object]
