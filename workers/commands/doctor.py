@@ -6,6 +6,7 @@ import click
 
 from coord.cli.exits import ExitCode
 from coord.cli.output import Format, print_json, print_table, write_out
+from coord.errors import NotDone
 from workers.commands.job_store import with_job_store
 from workers.overview.facts import find_facts
 from workers.overview.findings import findings, is_healthy
@@ -49,7 +50,10 @@ async def doctor(store: JobStore, form: Format, out: Path | None, with_values: b
         for line in lines(found, with_values=with_values):
             click.echo(line)
     if out is not None:
-        write_archive(out, list(lines(found, with_values=with_values)), report)
+        try:
+            write_archive(out, list(lines(found, with_values=with_values)), report)
+        except OSError as error:
+            raise NotDone(f"{out} cannot be written: {error.strerror}") from None
         click.echo(f"wrote {out}", err=True)
     if not is_healthy(found):
         raise click.exceptions.Exit(ExitCode.NOT_DONE)

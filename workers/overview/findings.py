@@ -77,6 +77,10 @@ def _note(about: str, text: str) -> Finding:
     return Finding(Severity.NOTE, about, text)
 
 
+def _jobs(count: int) -> str:
+    return f"{count} job is" if count == 1 else f"{count} jobs are"
+
+
 # --- the cluster --------------------------------------------------------------------------------
 
 
@@ -172,10 +176,10 @@ def _queue(facts: Facts, overview: Overview, queue: QueueFacts) -> Iterator[Find
         if oldest_ms < -AHEAD_MS:
             text = f"its first job is from the future, by {span_text(-oldest_ms)}: clocks differ"
             yield _warning(about, text)
-    waits = f"{ready} jobs are ready, the first was enqueued {span_text(oldest_ms)} ago"
+    waits = f"{_jobs(ready)} ready, the first was enqueued {span_text(oldest_ms)} ago"
     if view.shut:
         say = _warning if ready else _note
-        yield say(about, f"is held shut by {', '.join(sorted(view.shut))}; {ready} jobs are ready")
+        yield say(about, f"is held shut by {', '.join(sorted(view.shut))}; {_jobs(ready)} ready")
     elif ready and not queue.served_by:
         yield _error(about, f"{waits}, and no living worker runs this queue")
     elif ready and about in facts.unmoved:
@@ -196,7 +200,7 @@ def _dead(about: str, queue: QueueFacts) -> Iterator[Finding]:
     kinds = queue.causes.most_common(CAUSES_TOLD)
     detail = "\n".join(f"{count} x {cause}" for cause, count in kinds)
     names = ", ".join(sorted({found.name for found in queue.dead})[:CAUSES_TOLD])
-    yield _warning(about, f"{dead} jobs are dead, of {names}; see coord queue dead", detail)
+    yield _warning(about, f"{_jobs(dead)} dead, of {names}; see coord queue dead", detail)
 
 
 def _is_unknown(name: str, queue: QueueFacts) -> bool:

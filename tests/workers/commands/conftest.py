@@ -15,15 +15,25 @@ from coord.cli.main import CommandLine
 from coord.client.ops import Text
 from coord.testing.local import LocalClient, LocalCluster, LocalWatch
 from recipes.commands.connection import AioConnector
+from workers.commands.doctor import doctor
 from workers.commands.gate import gate
 from workers.commands.job import job
 from workers.commands.limit import limit
 from workers.commands.pipeline import pipeline
 from workers.commands.queue import queue
+from workers.commands.top import top
 from workers.store.jobs import JobStore
 from workers.testing.hand_timer import HandTimer
 
-COMMANDS = {"gate": gate, "pipeline": pipeline, "job": job, "limit": limit, "queue": queue}
+COMMANDS = {
+    "doctor": doctor,
+    "gate": gate,
+    "job": job,
+    "limit": limit,
+    "pipeline": pipeline,
+    "queue": queue,
+    "top": top,
+}
 
 
 class Line(CommandLine):
