@@ -44,6 +44,10 @@ FROM_BELOW = (
 )
 """What is counted of the cluster's own; all of it has to happen in a campaign."""
 
+# Programs write larger revisions than plain clients do. All pieces of one have to fit into a
+# connection's queue, or a watch of it begins anew for ever; a real one has room for 10,000.
+QUEUE_MIN = 64
+
 
 @attrs.frozen
 class Run:
@@ -65,6 +69,7 @@ def draw_run(seed: int, parts: tuple[Part, ...] = PARTS) -> Run:
         clients=luck.choice((0, 0, 1)),
         lanes=1,
         restarts=0.0,
+        client_queue=max(drawn.client_queue, QUEUE_MIN),
     )
     manners = _draw_manners(luck, is_calm=not swarm.crashes and not swarm.loss)
     chosen = luck.sample(parts, min(len(parts), luck.choice((1, 2, 2, 3))))
