@@ -1,11 +1,11 @@
 """One store, one clock and the real worker and steward on them, for tests of an application.
 
 Between two calls of `run` or `advance` there is no worker, and time stands still. What is at rest
-is told by the store: nothing was asked of it for many turns of the loop, and no job is held.
+is told by loop and store: every task waits, nothing is asked, and no job is held.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sized
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -27,7 +27,8 @@ from workers.testing.kit_functions import KitFunctions
 
 SLOTS = 64
 TTL_MS = 86_400_000  # of the worker's session: few renewals, however much time passes
-TURNS = 30  # of the loop without a request: then everybody waits
+EMPTY_TURNS = 3  # of the loop with nobody else ready to go on: then everybody waits
+TURNS = 1_000  # without a request, where somebody always is
 NAME = "kit"
 R = TypeVar("R")
 
@@ -60,6 +61,7 @@ class KitWorld:
         self.functions = KitFunctions(app, self.timer)
         self.nested = 0
         """How many jobs wait for the world to go on: what runs on their behalf."""
+        self._resting = 0
         self._place = place
         self._patience_s = patience_s
         self._worker: Worker | None = None
@@ -169,12 +171,23 @@ class KitWorld:
                 await self._start()
 
     async def _rest(self, until: asyncio.Task[Any] | None = None) -> None:
-        """Let all tasks go on until nothing was asked of the store for a while."""
-        asked, turns = self.client.asked, 0
-        while turns < TURNS and not (until and until.done()):
-            await asyncio.sleep(0)
-            turns = turns + 1 if asked == self.client.asked else 0
-            asked = self.client.asked
+        """Let all tasks go on until each of them waits, or for long without asking the store.
+
+        The loops of asyncio tell what is ready to go on; of others it is a guess.
+        """
+        ready: Sized | None = getattr(asyncio.get_running_loop(), "_ready", None)
+        asked, turns, empty = self.client.asked, 0, 0
+        self._resting += 1  # those who rest are always ready, too
+        try:
+            while empty < EMPTY_TURNS and turns < TURNS and not (until and until.done()):
+                await asyncio.sleep(0)
+                is_empty = ready is not None and len(ready) < self._resting
+                turns += 1
+                empty = empty + 1 if is_empty else 0
+                if asked != self.client.asked:
+                    asked, turns, empty = self.client.asked, 0, 0
+        finally:
+            self._resting -= 1
 
     async def _stirred(self, depth: int) -> None:
         """Wait until the store is asked something; a job that runs is not at rest."""

@@ -57,6 +57,15 @@ def test_a_job_waits_until_the_kit_runs(shop: Shop) -> None:
         assert [job.name for job in kit.jobs(state=State.DONE)] == ["send"]
 
 
+def test_enqueuing_runs_nothing_however_much_it_is(shop: Shop) -> None:
+    send = shop.app.job_type("send")
+    with Kit(shop.app) as kit:
+        shop.app.enqueue_many(send.call(str(number)) for number in range(2_000))
+        assert shop.did == []
+        kit.run()
+        assert len(shop.did) == 2_000
+
+
 def test_asking_for_a_result_runs_what_can_run(shop: Shop) -> None:
     with Kit(shop.app):
         assert shop.app.job_type("send").enqueue("ann").result() == "sent to ann"
@@ -341,7 +350,9 @@ async def test_a_test_with_a_loop_does_the_same() -> None:
 
     @shop.app.job
     async def send(ctx: Context, to: str) -> str:
-        await asyncio.sleep(0.001)
+        arrived = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.001, arrived.set)
+        await arrived.wait()
         shop.did.append(to)
         return f"sent to {to}"
 
