@@ -344,6 +344,39 @@ def test_time_does_not_run_backwards(shop: Shop) -> None:
         kit.advance(seconds=-1)
 
 
+@pytest.mark.parametrize("limit", ["soft", "hard"])
+def test_a_coroutine_beyond_its_limit_of_real_time_is_ended(shop: Shop, limit: str) -> None:
+    soft_ms, hard_ms = (10, 0) if limit == "soft" else (0, 10)
+
+    @shop.app.job(attempts_max=1, soft_limit_ms=soft_ms, hard_limit_ms=hard_ms)
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    with Kit(shop.app):
+        with pytest.raises(JobFailed, match="10 ms exceeded"):
+            endless.enqueue().result()
+        assert shop.app.job_type("send").enqueue("after that").result() == "sent to after that"
+
+
+@in_loop
+async def test_a_job_that_runs_can_be_cancelled() -> None:
+    app, started = App(), asyncio.Event()
+
+    @app.job
+    async def endless() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with AsyncKit(app) as kit:
+        handle = await endless.enqueue_async()
+        running = asyncio.create_task(kit.run())
+        await started.wait()
+        await handle.cancel("enough")
+        await running
+        assert (await handle.wait()).cause == "enough"
+        assert (await kit.counts())[State.CANCELLED] == 1
+
+
 @in_loop
 async def test_a_test_with_a_loop_does_the_same() -> None:
     shop = Shop()
