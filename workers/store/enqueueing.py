@@ -7,6 +7,7 @@ which of the two, so that the next try does the right thing.
 import msgspec
 
 from coord.client import ops
+from coord.errors import ErrorCode, Refused
 from coord.model import KeyValue
 from coord.requests import PutReply, TxnOp, TxnOpReply
 from recipes.errors import Contended
@@ -110,5 +111,11 @@ async def _in_place_of(site: Site, new: NewJob, taken: KeyValue) -> JobId | None
         *(each for each in anew.compare if each != theirs),
     )
     before = (*end.ops, *free)
-    reply = await site.client.txn(compare, (*before, *anew.ops))
+    try:
+        reply = await site.client.txn(compare, (*before, *anew.ops))
+    except Refused as error:
+        if error.code is not ErrorCode.LEASE_NOT_FOUND:
+            raise
+        site.leases.forget()  # that for the ending of the one replaced; nothing was done
+        return None
     return made_id(new, reply.replies[len(before)]) if reply.succeeded else None

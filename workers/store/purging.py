@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from coord.client import ops
 from coord.errors import ErrorCode, Misuse, Refused
 from coord.requests import TxnOp, TxnReply
+from recipes.errors import Contended
 from workers.model.states import State
 from workers.steps.move import Move
 from workers.store.cancelling import WAITING, cancelled
 from workers.store.found import Found
 from workers.store.listing import every_job
-from workers.store.site import Site
+from workers.store.site import TRIES_MAX, Site
 
 CHUNK_JOBS = 64  # jobs that go at once; each is about ten operations
 REASON = "purged"
@@ -36,14 +37,16 @@ async def purge(site: Site, queue: str, state: State) -> int:
 
 
 async def _drop(site: Site, chunk: Sequence[Found]) -> int:
-    try:
-        return await _drop_at_once(site, chunk)
-    except Refused as error:
-        # A lease made for endings is gone by now, as after this machine slept; nothing was done.
-        if error.code is not ErrorCode.LEASE_NOT_FOUND:
-            raise
-        site.leases.forget()
-        return await _drop_at_once(site, chunk)
+    for _ in range(TRIES_MAX):
+        try:
+            return await _drop_at_once(site, chunk)
+        except Refused as error:
+            # A lease made for endings is gone by now, as after this machine slept; nothing was
+            # done.
+            if error.code is not ErrorCode.LEASE_NOT_FOUND:
+                raise
+            site.leases.forget()
+    raise Contended
 
 
 async def _drop_at_once(site: Site, chunk: Sequence[Found]) -> int:
