@@ -103,22 +103,27 @@ class Registration:
     async def follow_orders(self) -> None:
         """Hand over each order given since `enter`, until cancelled."""
         while True:
-            start = self._revision + 1
             try:
-                async with self._client.watch(self._order, start_revision=start) as watch:
-                    while True:
-                        batch = await next_batch(watch)
-                        self._revision = batch.revision
-                        for event in batch.events:
-                            if event.kind is EventKind.PUT:
-                                await self._take(event.kv.value)
-            except Refused as error:
-                if error.code is not ErrorCode.COMPACTED:
-                    raise
-                await self._look_for_order()
+                await self._obey_orders()
             except (Unavailable, MaybeDone) as error:
                 log.warning("cannot follow orders", worker=self._name, error=str(error))
                 await asyncio.sleep(RETRY_S)
+
+    async def _obey_orders(self) -> None:
+        """Hand over each order from here on; return where compaction overtook that."""
+        start = self._revision + 1
+        try:
+            async with self._client.watch(self._order, start_revision=start) as watch:
+                while True:
+                    batch = await next_batch(watch)
+                    self._revision = batch.revision
+                    for event in batch.events:
+                        if event.kind is EventKind.PUT:
+                            await self._take(event.kv.value)
+        except Refused as error:
+            if error.code is not ErrorCode.COMPACTED:
+                raise
+            await self._look_for_order()
 
     async def say_under(self, key: bytes, value: bytes) -> None:
         """Put a key that vanishes with the worker; what goes wrong is logged."""
