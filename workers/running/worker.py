@@ -144,7 +144,10 @@ class Worker:
         )
         registration = Registration(client, session, settings.places, self.entry, self._obey)
         if await self._unless_told_to_end(registration.enter()):
-            await self._shift.run(self.notice, registration)
+            # In a task of its own: a group that fails while it ends leaves its task looking as if
+            # somebody had cancelled it.
+            shift = self._shift.run(self.notice, registration)
+            await asyncio.create_task(shift, name=f"shift of {settings.name}")
 
     async def _unless_told_to_end(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Do `work` and return what it gives, or None where there is notice first."""
