@@ -1,8 +1,10 @@
 """Many seeds of clusters and jobs; runs, counts and outcomes are those of `recipes.testing`."""
 
+import asyncio
 import functools
 import multiprocessing
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 
@@ -29,6 +31,8 @@ def run_seed(
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     try:
         return campaign.run_seed(seed, parts_of(seed, names), show)
+    except asyncio.CancelledError:  # a program let it out, and nobody had cancelled that
+        return Outcome(seed, traceback.format_exc(), {}, "", 0.0)
     finally:
         structlog.reset_defaults()
 
