@@ -171,12 +171,13 @@ def _queue(facts: Facts, overview: Overview, queue: QueueFacts) -> Iterator[Find
     view, about = queue.view, f"queue {queue.view.name}"
     ready = view.counts[State.READY]
     oldest_ms = 0
-    if queue.oldest is not None:
+    waits = f"{_jobs(ready)} ready"
+    if queue.oldest is not None and queue.oldest.created_unix_ms:
         oldest_ms = facts.unix_ms - queue.oldest.created_unix_ms
         if oldest_ms < -AHEAD_MS:
             text = f"its first job is from the future, by {span_text(-oldest_ms)}: clocks differ"
             yield _warning(about, text)
-    waits = f"{_jobs(ready)} ready, the first was enqueued {span_text(oldest_ms)} ago"
+        waits += f", the first was enqueued {span_text(oldest_ms)} ago"
     if view.shut:
         say = _warning if ready else _note
         yield say(about, f"is held shut by {', '.join(sorted(view.shut))}; {_jobs(ready)} ready")
