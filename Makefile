@@ -6,7 +6,7 @@ SECONDS ?= 60
 PATHS := $(wildcard coord transport recipes workers tests examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format sim sim-recipes bench bench-etcd bench-memory bench-scale bench-profile
+.PHONY: help demo test check format sim sim-recipes sim-jobs bench bench-etcd bench-memory bench-scale bench-profile
 .PHONY: bench-jobs bench-waiting bench-recipes bench-herd bench-holders chaos chaos-jobs fuzz examples wheel api lock clean
 
 help: ## this list
@@ -39,6 +39,10 @@ sim: $(VENV)/.stamp ## SEEDS simulated clusters under faults
 sim-recipes: SEEDS = 500
 sim-recipes: $(VENV)/.stamp ## the recipes as programs on SEEDS (500) simulated clusters under faults
 	$(BIN)/python -m recipes.testing.sim --seeds $(SEEDS)
+
+sim-jobs: SEEDS = 500
+sim-jobs: $(VENV)/.stamp ## workers, stewards and programs on SEEDS (500) simulated clusters under faults
+	$(BIN)/python -m workers.testing.sim --seeds $(SEEDS)
 
 bench: $(VENV)/.stamp ## rate and latency of a local three-node cluster
 	$(BIN)/python -m tests.bench.coord_only
