@@ -1,49 +1,15 @@
-"""The test kit: an application's jobs run here, in a world whose time is moved by hand."""
+"""The test kit: an application's jobs run here, in a world of its own."""
 
 import asyncio
 import logging
 import threading
 
-import attrs
 import pytest
 
-from coord.errors import Misuse
-from coord.testing.local import in_loop
-from workers import App, Context, Hooks, JobFailed, Retry, Snooze, State, Unique, UnknownFunction
-from workers.gates.conditions import Signal
-from workers.limits.rule import Rule
-from workers.model.job import Job
-from workers.pipelines.from_app import listed, template
-from workers.pipelines.run import RunState
-from workers.pipelines.spec import Collect, Pipeline, Stage
-from workers.schedules.values import Cron, Schedule
-from workers.testing.kit import AsyncKit, Kit, StillRunning, Stuck
+from tests.workers.testing.conftest import Shop
+from workers import App, Context, Hooks, JobFailed, Retry, Snooze, State, UnknownFunction
+from workers.testing.kit import Kit, StillRunning, Stuck
 from workers.timer import WallTimer
-
-
-@attrs.define
-class Shop:
-    """An application, and what its jobs did."""
-
-    app: App = attrs.field(factory=App)
-    did: list[str] = attrs.field(factory=list)
-
-
-@pytest.fixture
-def shop() -> Shop:
-    """Return an application with a few jobs."""
-    shop = Shop()
-
-    @shop.app.job(queue="mail")
-    def send(to: str) -> str:
-        shop.did.append(to)
-        return f"sent to {to}"
-
-    @shop.app.job
-    def add(counts: list[str]) -> str:
-        return "; ".join(counts)
-
-    return shop
 
 
 def test_a_job_waits_until_the_kit_runs(shop: Shop) -> None:
@@ -233,80 +199,6 @@ def test_a_coroutine_must_not_block_the_loop(shop: Shop) -> None:
         blocks.enqueue().result()
 
 
-def test_limits_pass_as_many_as_they_say_each_time(shop: Shop) -> None:
-    with Kit(shop.app) as kit:
-        kit.limits.set("queue.mail", Rule(rate=2, period_ms=60_000))
-        for to in ("a", "b", "c", "d", "e"):
-            shop.app.job_type("send").enqueue(to)
-        kit.run()
-        first = len(shop.did)
-        assert 1 <= first <= 2
-        assert kit.counts()[State.PARKED] == 5 - first
-        kit.advance(minutes=3)
-        assert shop.did == ["a", "b", "c", "d", "e"]
-
-
-def test_schedules_fire_as_time_passes(shop: Shop) -> None:
-    with Kit(shop.app, start="2026-03-01T08:59:30") as kit:
-        job = Job("send", {"to": "everybody"})
-        kit.schedules.set(Schedule("morning", job, Cron("0 9 * * *")))
-        kit.run()
-        assert shop.did == []
-        kit.advance(seconds=30)
-        assert shop.did == ["everybody"]
-        kit.advance(days=2)
-        assert shop.did == ["everybody"] * 3
-
-
-def test_pipelines_go_through_their_stages_and_wait_for_signals(shop: Shop) -> None:
-    send, add = shop.app.job_type("send"), shop.app.job_type("add")
-    letters = Pipeline(
-        "letters",
-        (
-            Stage("send", listed(send.call("ann"), send.call("bob"))),
-            Stage("add", collect=Collect(("send",), template(add), "counts"), gate=Signal("go")),
-        ),
-    )
-    with Kit(shop.app) as kit:
-        made = kit.pipelines.start(letters)
-        kit.run()
-        assert sorted(shop.did) == ["ann", "bob"]
-        kit.pipelines.signal(made, "go")
-        assert kit.pipelines.wait(made).state is RunState.DONE
-        assert list(kit.pipelines.results(made, "add")) == ["sent to ann; sent to bob"]
-
-
-def test_jobs_of_queues_that_came_up_meanwhile_are_run(shop: Shop) -> None:
-    send = shop.app.job_type("send")
-
-    @shop.app.job
-    def elsewhere(ctx: Context) -> None:
-        ctx.spawn(send.options(queue="other").call("ann"))
-
-    with Kit(shop.app) as kit:
-        elsewhere.enqueue()
-        kit.run()
-        assert shop.did == ["ann"]
-
-
-def test_unique_windows_end_as_time_passes(shop: Shop) -> None:
-    once = shop.app.job_type("send").options(unique=Unique(window_ms=3_600_000, policy="keep"))
-    with Kit(shop.app) as kit:
-        first = once.enqueue("ann")
-        first.result()
-        assert once.enqueue("ann").id == first.id
-        kit.advance(hours=1)
-        assert once.enqueue("ann").id != first.id
-
-
-def test_endings_are_forgotten_as_time_passes(shop: Shop) -> None:
-    with Kit(shop.app) as kit:
-        shop.app.job_type("send").options(result_ttl_ms=60_000).enqueue("ann").result()
-        assert len(kit.jobs()) == 1
-        kit.advance(hours=1)
-        assert kit.jobs() == []
-
-
 def test_hooks_are_called_where_the_job_runs() -> None:
     seen: list[str] = []
 
@@ -339,11 +231,6 @@ def test_each_kit_is_a_world_of_its_own(shop: Shop) -> None:
         assert kit.jobs() == []
 
 
-def test_time_does_not_run_backwards(shop: Shop) -> None:
-    with Kit(shop.app) as kit, pytest.raises(Misuse, match="backwards"):
-        kit.advance(seconds=-1)
-
-
 @pytest.mark.parametrize("limit", ["soft", "hard"])
 def test_a_coroutine_beyond_its_limit_of_real_time_is_ended(shop: Shop, limit: str) -> None:
     soft_ms, hard_ms = (10, 0) if limit == "soft" else (0, 10)
@@ -356,70 +243,3 @@ def test_a_coroutine_beyond_its_limit_of_real_time_is_ended(shop: Shop, limit: s
         with pytest.raises(JobFailed, match="10 ms exceeded"):
             endless.enqueue().result()
         assert shop.app.job_type("send").enqueue("after that").result() == "sent to after that"
-
-
-@in_loop
-async def test_a_job_that_runs_can_be_cancelled() -> None:
-    app, started = App(), asyncio.Event()
-
-    @app.job
-    async def endless() -> None:
-        started.set()
-        await asyncio.Event().wait()
-
-    async with AsyncKit(app) as kit:
-        handle = await endless.enqueue_async()
-        running = asyncio.create_task(kit.run())
-        await started.wait()
-        await handle.cancel("enough")
-        await running
-        assert (await handle.wait()).cause == "enough"
-        assert (await kit.counts())[State.CANCELLED] == 1
-
-
-@in_loop
-async def test_a_test_with_a_loop_does_the_same() -> None:
-    shop = Shop()
-
-    @shop.app.job
-    async def send(ctx: Context, to: str) -> str:
-        arrived = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.001, arrived.set)
-        await arrived.wait()
-        shop.did.append(to)
-        return f"sent to {to}"
-
-    async with AsyncKit(shop.app) as kit:
-        kit.fail_next("send", ValueError())
-        handle = await send.enqueue_async("ann")
-        await kit.run()
-        assert (await kit.counts())[State.LATER] == 1
-        await kit.advance(seconds=1)
-        assert await handle.result() == "sent to ann"
-        assert [job.state for job in await kit.jobs()] == [State.DONE]
-
-
-@in_loop
-async def test_functions_run_in_threads_beside_a_loop_and_may_block() -> None:
-    app = App()
-
-    @app.job
-    def inner() -> int:
-        return threading.get_ident()
-
-    @app.job(run_in="thread")
-    def outer() -> int:
-        return inner.enqueue().result(timeout_s=5)
-
-    async with AsyncKit(app) as kit:
-        handle = await outer.enqueue_async()
-        await kit.run()
-        assert await handle.result() != threading.get_ident()
-        with pytest.raises(Misuse, match="_async"):
-            inner.enqueue()
-
-
-@in_loop
-async def test_a_test_with_a_loop_is_told_that_it_wants_the_other_kit() -> None:
-    with pytest.raises(Misuse, match="event loop"):
-        Kit(App()).__enter__()
