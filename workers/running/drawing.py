@@ -12,11 +12,12 @@ from functools import partial
 import structlog
 
 from coord.errors import MaybeDone, Unavailable
+from coord.model import KeyValue
 from recipes.port import KeptLease, KeyStore
 from workers.running.joining import join
 from workers.running.settings import WorkerSettings
 from workers.running.shares import shares
-from workers.running.source import Drawn, Source
+from workers.running.source import Claim, Drawn, Source
 
 CLAIM_MAX = 256
 RETRY_S = 0.2
@@ -33,7 +34,7 @@ class Drawing:
         session: KeptLease,
         settings: WorkerSettings,
         *,
-        known: Container[bytes],
+        known: Container[Claim],
         free: Callable[[], int],
         take: Callable[[Source, Drawn], None],
     ) -> None:
@@ -43,7 +44,7 @@ class Drawing:
             client: to reach the store.
             session: claims hang on its lease.
             settings: of the worker.
-            known: keys of the jobs the worker knows it holds, always up to date.
+            known: claims of the jobs the worker knows it holds, always up to date.
             free: tells how many jobs it has room for.
             take: called with what was claimed while waiting.
         """
@@ -64,9 +65,9 @@ class Drawing:
         """Begin; what waits does so in tasks of this group."""
         self._group = group
 
-    def let_go(self, queue: str, key: bytes) -> None:
+    def let_go(self, queue: str, claim: KeyValue) -> None:
         """Note that a claim has ended."""
-        self._sources[queue].let_go(key)
+        self._sources[queue].let_go(claim)
 
     def wanted(self, room: int) -> list[tuple[Source, int]]:
         """Divide room for jobs among the queues that may have some.

@@ -36,7 +36,7 @@ from workers.running.pace import Pace
 from workers.running.registration import Registration
 from workers.running.settings import Tally, WorkerSettings
 from workers.running.settling import Settled
-from workers.running.source import Drawn, Source
+from workers.running.source import Claim, Drawn, Source, claim_of
 from workers.running.verdict import (
     End,
     PutBack,
@@ -82,7 +82,7 @@ class Shift:
         self._tally = tally
         self._timer = timer
         self._name = settings.name
-        self._held: dict[bytes, HeldJob] = {}
+        self._held: dict[Claim, HeldJob] = {}
         self._settling = 0
         """How many of those the ledger has a verdict on, so that their slots are free."""
         self._backlog: deque[HeldJob] = deque()
@@ -203,7 +203,7 @@ class Shift:
         if job is None:
             job = Job(NO_JOB, {"value": kv.value}, attempts_max=1)
         held = HeldJob(job_id, kv, job, job.tries + kv.claims)
-        self._held[kv.key] = held
+        self._held[claim_of(kv)] = held
         if cancels:
             held.cancel_reason = cancels.get(str(job_id))
         if self._cancels.keys:
@@ -265,9 +265,9 @@ class Shift:
 
     def settled(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
         """See Desk: the job is in other hands now."""
-        self._held.pop(held.kv.key, None)
+        self._held.pop(claim_of(held.kv), None)
         self._settling -= 1
-        self._drawing.let_go(held.id.queue, held.kv.key)
+        self._drawing.let_go(held.id.queue, held.kv)
         if str(held.id) in self._reported:
             self._reported.discard(str(held.id))
             self._reporter.clear(str(held.id))
@@ -329,7 +329,9 @@ class Shift:
                     self._cancel(job, event.kv.value.decode(errors="replace"))
 
     def _cancel(self, job: str, reason: str) -> None:
-        held = next((held for held in self._held.values() if str(held.id) == job), None)
+        # The last one: of those before it, put back and claimed anew, the answers are under way.
+        found = [held for held in self._held.values() if str(held.id) == job]
+        held = found[-1] if found else None
         if held is None or held.cancel_reason is not None:
             return
         held.cancel_reason = reason

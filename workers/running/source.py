@@ -20,6 +20,14 @@ from workers.model.places import Places
 
 CANCELS_READ = 64  # with each claim; the rest are told by watch
 
+Claim = tuple[bytes, int]
+"""A claimed key, and the claim's token: a worker may claim the same job again."""
+
+
+def claim_of(kv: KeyValue) -> Claim:
+    """Return which claim a key under held/ stands for."""
+    return kv.key, kv.create_revision
+
 
 @frozen
 class Drawn:
@@ -54,9 +62,11 @@ class Source:
         self._guards = guards
         self._line = IdleLine(client, self._claimer, at.idle, worker.encode(), self._opening)
 
-    def let_go(self, key: bytes) -> None:
-        """Note that a claim has ended."""
-        self._claimer.let_go(key)
+    def let_go(self, claim: KeyValue) -> None:
+        """Note that a claim has ended; another of the same job may have been made since."""
+        held = self._claimer.holding.get(claim.key)
+        if held is not None and held.create_revision == claim.create_revision:
+            self._claimer.let_go(claim.key)
 
     def claiming(self, limit: int) -> Txn:
         """Return the claim of up to `limit` jobs as a part of a transaction."""
@@ -89,13 +99,13 @@ class Source:
 
     async def recover(self) -> Drawn:
         """Look up what was claimed without anybody knowing; no claim may be under way."""
-        known = {(kv.key, kv.create_revision) for kv in self._claimer.holding.values()}
+        known = set(map(claim_of, self._claimer.holding.values()))
         held = await self._claimer.recover()
-        return Drawn([kv for kv in held if (kv.key, kv.create_revision) not in known], {})
+        return Drawn([kv for kv in held if claim_of(kv) not in known], {})
 
-    def unknown_to(self, known: Container[bytes]) -> list[KeyValue]:
-        """Return what was claimed and is not among the keys `known`."""
-        return [kv for key, kv in self._claimer.holding.items() if key not in known]
+    def unknown_to(self, known: Container[Claim]) -> list[KeyValue]:
+        """Return what was claimed and is not among the claims `known`."""
+        return [kv for kv in self._claimer.holding.values() if claim_of(kv) not in known]
 
     async def draw(self, limit: int) -> dict[str, str]:
         """Wait in line until there is something to claim, and claim up to `limit` jobs.
