@@ -69,6 +69,8 @@ class Claimer:
         self._holding: dict[bytes, KeyValue] = {}
         self._in_doubt = False
         self._undoing: asyncio.Task[None] | None = None
+        self._asking: asyncio.Future[ClaimReply] | None = None
+        """The claim under way; it goes on when who asked for it is cancelled."""
 
     @property
     def holding(self) -> Mapping[bytes, KeyValue]:
@@ -137,8 +139,9 @@ class Claimer:
             try:
                 await self._stop_undoing()
                 self.answers = ()
+                self._asking = asyncio.ensure_future(ask())
                 with session_ends():
-                    fresh = self.taken(await ask())
+                    fresh = self.taken(await asyncio.shield(self._asking))
                     if self._in_doubt:
                         # What was in doubt may have been carried out late, but not after this.
                         fresh += await self._unnoticed()
@@ -214,7 +217,8 @@ class Claimer:
 
     async def _settled(self) -> RangeReply:
         """Read what is under our prefix once no claim of ours is on its way any more."""
-        # With a delete, though of nothing: only a write comes after all earlier ones for certain.
+        # With a delete, though of nothing: a write says which earlier ones are given up, so that
+        # they are not carried out any more.
         reply = await self._client.txn(
             success=[ops.get(self._target, prefix=True), ops.delete(self._target)]
         )
@@ -232,8 +236,18 @@ class Claimer:
             self._undoing.cancel()
             await asyncio.wait((self._undoing,))
             self._undoing = None
+        await self._asked()
+
+    async def _asked(self) -> None:
+        """Wait until no claim is on its way: writes of one client may overtake each other."""
+        if self._asking is not None:
+            await asyncio.wait((self._asking,))
+            if not self._asking.cancelled():
+                self._asking.exception()  # told to whoever waited for it, if anybody did
+            self._asking = None
 
     async def _give_back_unnoticed(self) -> None:
+        await self._asked()
         while not self.session.lost.is_set():
             try:
                 for kv in self._note(await self._settled()):

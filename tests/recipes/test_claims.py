@@ -63,9 +63,44 @@ async def test_a_claim_cancelled_before_its_answer_came_is_given_back() -> None:
         client.unavailable = 1
         claiming.cancel()
         await asyncio.gather(claiming, return_exceptions=True)
+        client.through.set()
         async with asyncio.timeout(5), client.watch("from/", prefix=True, start_revision=1) as back:
             while b"from/a" not in await where(client):
                 await anext(back)
+        assert await where(client) == {b"from/a": 1}
+        assert not claimer.holding
+
+
+class LateClaims(LocalClient):
+    """Carries claims out when let through, whether or not anybody still waits for them."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self.through = asyncio.Event()
+
+    async def claim(
+        self, source: str | bytes, target: str | bytes, lease: int, limit: int = 1
+    ) -> ClaimReply:
+        async def later() -> ClaimReply:
+            await self.through.wait()
+            return await super(LateClaims, self).claim(source, target, lease, limit)
+
+        return await asyncio.shield(asyncio.ensure_future(later()))
+
+
+@in_loop
+async def test_a_cancelled_claim_that_later_writes_overtake_is_given_back() -> None:
+    client = LateClaims(LocalCluster())
+    await client.put("from/a")
+    async with client.session() as session:
+        claimer = claimer_of(client, session)
+        claiming = asyncio.create_task(claimer.try_claim())
+        await settle()
+        claiming.cancel()
+        await asyncio.gather(claiming, return_exceptions=True)
+        await settle()
+        client.through.set()
+        await settle()
         assert await where(client) == {b"from/a": 1}
         assert not claimer.holding
 
