@@ -136,7 +136,7 @@ def _call(actor: Actor, body: str = "") -> Call:
         FUNCTION,
         {"body": body} if body else {},
         queue=actor.luck.choice(QUEUES),
-        attempts_max=3,
+        attempts_max=actor.luck.choice((1, 3)),
         backoff=Backoff(base_ms=20, max_ms=100),
         result_ttl_ms=500,
     )
