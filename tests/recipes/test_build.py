@@ -89,6 +89,8 @@ async def test_a_leader_lost_half_way_is_replaced_within_its_time_to_live() -> N
     assert (second.begun, third.begun) == (1, 0)
     second.let.set()
     assert (await third.task).value == b"by b"
+    with pytest.raises(SessionLost):
+        await first.task
 
 
 @in_loop

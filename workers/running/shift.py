@@ -98,8 +98,6 @@ class Shift:
             free=lambda: self._free,
             take=self.drawn,
         )
-        self._asked_to_end: dict[str, str] = {}
-        """What waiting in line has told so far, reasons by job id."""
         self._group: asyncio.TaskGroup | None = None
         self._claiming = True
         self._giving = False
