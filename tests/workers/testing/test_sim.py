@@ -1,6 +1,5 @@
 """A short campaign over jobs; `make sim-jobs` runs hundreds of seeds. Mistakes must be noticed."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -123,7 +122,7 @@ def test_an_enqueuer_that_repeats_what_is_in_doubt_is_noticed(
             try:
                 return await honest(*args)
             except MaybeDone:
-                await asyncio.sleep(0.1)
+                continue
 
     monkeypatch.setattr(workers.store.enqueueing, "enqueue", repeat)
     assert "was made twice" in _first_failure("jobs", 20)
