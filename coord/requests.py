@@ -71,6 +71,10 @@ class Put(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     revision, 4 of the place within the transaction; strict order of arrival without clocks.
     With `same_sequence` it is followed by the digits of the sequenced put before it in the same
     transaction: an index entry for what that one made.
+
+    With `claimed_from`, a sequenced put makes a key that is claimed from the start, in one step
+    what putting it under that prefix and claiming it from there would make: it needs a lease, and
+    when that ends the key stands under `claimed_from` with the same digits.
     """
 
     key: Key
@@ -81,6 +85,7 @@ class Put(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     ignore_lease: bool = False
     sequence: bool = False
     same_sequence: bool = False
+    claimed_from: Annotated[bytes, Meta(max_length=limits.KEY_BYTES_MAX)] = b""
 
 
 class DeleteRange(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):

@@ -122,8 +122,9 @@ def put(
     ignore_lease: bool = False,
     sequence: bool = False,
     same_sequence: bool = False,
+    claimed_from: Text = b"",
 ) -> Put:
-    """Build a put; see `Client.put` for the meaning of the options."""
+    """Build a put; see `Client.put`, and `Put` for the last two options."""
     key = key_bytes(key)
     if type(value) is not bytes:
         value = text_bytes(value)
@@ -137,7 +138,12 @@ def put(
         raise error_from(ErrorCode.VALUE_PROVIDED)
     if ignore_lease and lease:
         raise error_from(ErrorCode.LEASE_PROVIDED)
-    return Put(key, value, lease, prev_kv, ignore_value, ignore_lease, sequence, same_sequence)
+    if claimed_from:
+        claimed_from = key_bytes(claimed_from)
+    return Put(
+        key, value, lease, prev_kv, ignore_value, ignore_lease, sequence, same_sequence,
+        claimed_from or b"",
+    )  # fmt: skip
 
 
 def get(

@@ -85,20 +85,35 @@ def _check_put(op: Put) -> ErrorReply | None:
         return _error(ErrorCode.VALUE_PROVIDED, "ignore_value keeps the old one")
     if op.ignore_lease and op.lease:
         return _error(ErrorCode.LEASE_PROVIDED, "ignore_lease keeps the old one")
-    if op.sequence or op.same_sequence:
+    if op.sequence or op.same_sequence or op.claimed_from:
         return _check_sequence(op)
     return None
 
 
 def _check_sequence(op: Put) -> ErrorReply | None:
     allowed = limits.KEY_BYTES_MAX - SEQUENCE_BYTES
-    if len(op.key) > allowed:
-        detail = f"{len(op.key)} bytes; at most {allowed} for a sequenced put"
+    longest = max(len(op.key), len(op.claimed_from))
+    if longest > allowed:
+        detail = f"{longest} bytes; at most {allowed} for a sequenced put"
         return _error(ErrorCode.KEY_TOO_LARGE, detail)
     if op.sequence and op.same_sequence:
         return _error(ErrorCode.INVALID_OPTION, "sequence and same_sequence exclude another")
     if op.ignore_value or op.ignore_lease:
         detail = "a sequenced put makes a new key: there is no old value or lease to keep"
+        return _error(ErrorCode.INVALID_OPTION, detail)
+    return _check_claimed(op) if op.claimed_from else None
+
+
+def _check_claimed(op: Put) -> ErrorReply | None:
+    if not (op.sequence and op.lease):
+        return _error(ErrorCode.INVALID_OPTION, "claimed_from needs sequence and a lease")
+    return _check_apart(op.claimed_from, op.key)
+
+
+def _check_apart(source: bytes, target: bytes) -> ErrorReply | None:
+    """Return why a claim may not go from one prefix to another, None if it may."""
+    if source.startswith(target) or target.startswith(source):
+        detail = "a claim's source and target prefixes overlap; neither may begin with the other"
         return _error(ErrorCode.INVALID_OPTION, detail)
     return None
 
@@ -138,9 +153,8 @@ def _check_simple(op: DeleteRange | Claim | GiveBack) -> ErrorReply | None:
     if type(op) is GiveBack:
         return check_key(op.key)
     assert type(op) is Claim
-    if op.source.startswith(op.target) or op.target.startswith(op.source):
-        detail = "a claim's source and target prefixes overlap; neither may begin with the other"
-        return _error(ErrorCode.INVALID_OPTION, detail)
+    if (error := _check_apart(op.source, op.target)) is not None:
+        return error
     if not 1 <= op.limit <= limits.CLAIM_KEYS_MAX:
         detail = f"claim of {op.limit} keys; 1 to {limits.CLAIM_KEYS_MAX}"
         return _error(ErrorCode.INVALID_OPTION, detail)

@@ -46,7 +46,10 @@ def put(space: Keyspace, op: Put) -> PutReply:
             before.lease if op.ignore_lease else op.lease,
             before.claims,
         )
-    space.write(kv, Cause.WRITTEN)
+    if op.claimed_from:
+        _write_claimed(space, op, kv)
+    else:
+        space.write(kv, Cause.WRITTEN)
     return PutReply(revision, before if op.prev_kv else None, _made(op, key))
 
 
@@ -68,6 +71,13 @@ def _same_sequence(space: Keyspace, prefix: bytes) -> bytes:
     if before is not None and before.mod_revision == space.making:
         raise Rejection(ErrorCode.DUPLICATE_KEY, f"{key!r} is put twice")
     return key
+
+
+def _write_claimed(space: Keyspace, op: Put, kv: KeyValue) -> None:
+    """Write a key just made as one that was claimed, for the first time, from where it belongs."""
+    revision = kv.mod_revision
+    claimed = KeyValue(kv.key, kv.value, revision, revision, 1, kv.lease, claims=1)
+    space.write(claimed, Cause.CLAIMED, origin=op.claimed_from + space.sequenced)
 
 
 def _made(op: Put, key: bytes) -> bytes:

@@ -174,7 +174,11 @@ class DumbStore:
             created, version, claims = old.create_revision, old.version + 1, old.claims
             if lease != old.lease:
                 self.origins.pop(key, None)
-        self._write(KeyValue(key, value, created, new, version, lease, claims), Cause.WRITTEN)
+        cause = Cause.WRITTEN
+        if op.claimed_from:
+            self.origins[key] = op.claimed_from + self.sequenced
+            cause, created, version, claims = Cause.CLAIMED, new, 1, 1
+        self._write(KeyValue(key, value, created, new, version, lease, claims), cause)
         return PutReply(new, old if op.prev_kv else None, key if key != op.key else b"")
 
     def _delete(self, op: DeleteRange) -> DeleteReply:

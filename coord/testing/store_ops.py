@@ -69,10 +69,17 @@ class Draws:
 
     def put(self) -> Put:
         """A put with any options."""
+        if self._often(False, True, 12):
+            return self.put_claimed()
         flags = [self._often(False, True, 6) for _ in range(4)]
         flags.append(self._often(False, True, 30))
         value = b"%d" % self._random.randrange(4)
         return Put(self.key(), value, self._often(0, self.lease()), *flags)
+
+    def put_claimed(self) -> Put:
+        """A put of what is claimed from the start."""
+        source, target = self._one(PREFIXES[:3]), PREFIXES[3]
+        return Put(target, b"c", self.lease(), sequence=True, claimed_from=source)
 
     def delete(self) -> DeleteRange:
         """A delete of a key or a range."""

@@ -40,6 +40,22 @@ EQ = CompareResult.EQUAL
         (Put(b"k", b"", 7, ignore_lease=True), ErrorCode.LEASE_PROVIDED, "keeps the old"),
         (Put(LONG[:4090], sequence=True), ErrorCode.KEY_TOO_LARGE, "at most 4076"),
         (Put(b"k", sequence=True, ignore_value=True), ErrorCode.INVALID_OPTION, "new key"),
+        (Put(b"c/", b"", 7, claimed_from=b"q/"), ErrorCode.INVALID_OPTION, "needs sequence"),
+        (
+            Put(b"c/", b"", sequence=True, claimed_from=b"q/"),
+            ErrorCode.INVALID_OPTION,
+            "needs sequence and a lease",
+        ),
+        (
+            Put(b"q/c/", b"", 7, sequence=True, claimed_from=b"q/"),
+            ErrorCode.INVALID_OPTION,
+            "overlap",
+        ),
+        (
+            Put(b"c/", b"", 7, sequence=True, claimed_from=LONG[:4090]),
+            ErrorCode.KEY_TOO_LARGE,
+            "at most 4076",
+        ),
         (DeleteRange(b""), ErrorCode.EMPTY_KEY, ""),
         (DeleteRange(b"k", LONG + b"x"), ErrorCode.KEY_TOO_LARGE, "range end"),
         (GiveBack(b"", 1), ErrorCode.EMPTY_KEY, ""),

@@ -9,12 +9,14 @@ from coord.requests import (
     Claim,
     ClaimReply,
     DeleteRange,
+    ErrorReply,
     GiveBack,
     GiveBackReply,
     LeaseGrant,
     LeaseRevoke,
     LeaseTimeToLive,
     Put,
+    PutReply,
     Range,
     RangeReply,
     Txn,
@@ -220,3 +222,35 @@ def test_a_claim_takes_fewer_keys_than_asked_where_all_would_not_fit_in_one_answ
     monkeypatch.setattr(limits, "REPLY_BYTES_MAX", 20 * limits.KEY_BYTES_MAX)
     feed = queue(*(b"q/%02d" % at for at in range(40)))
     assert [len(feed.do(Claim(b"q/", b"c/", 7, 40)).kvs) for _ in range(3)] == [19, 19, 2]
+
+
+def test_a_key_put_as_claimed_goes_back_where_it_says_it_came_from() -> None:
+    feed = queue()
+    reply = feed.do(Put(b"c/", b"v", 7, sequence=True, claimed_from=b"q/"))
+    digits = b"00000000000000020000"
+    assert reply == PutReply(2, None, b"c/" + digits)
+    assert get(feed, b"c/" + digits) == KeyValue(b"c/" + digits, b"v", 2, 2, 1, 7, 1)
+    (events,) = feed.store.events(2, 2)
+    assert [(e.kind, e.cause, e.kv.key) for e in events] == [
+        (EventKind.PUT, Cause.CLAIMED, b"c/" + digits)
+    ]
+    assert feed.do(Claim(b"c/", b"d/", 8)).kvs == ()  # type: ignore[union-attr]
+    feed.do(LeaseRevoke(7))
+    assert get(feed, b"q/" + digits) == KeyValue(b"q/" + digits, b"v", 3, 3, 1, 0, 1)
+    assert keys(feed) == [b"q/" + digits]
+
+
+def test_a_key_put_as_claimed_can_be_given_back() -> None:
+    feed = queue()
+    made = feed.do(Put(b"c/", b"v", 7, sequence=True, claimed_from=b"q/"))
+    assert isinstance(made, PutReply)
+    assert feed.do(GiveBack(made.key, made.revision)) == GiveBackReply(3, moved=True)
+    assert keys(feed) == [b"q/" + made.key.removeprefix(b"c/")]
+
+
+def test_nothing_is_put_as_claimed_under_a_lease_that_is_not_there() -> None:
+    feed = queue()
+    reply = feed.do(Put(b"c/", b"v", 9, sequence=True, claimed_from=b"q/"))
+    assert isinstance(reply, ErrorReply)
+    assert reply.code == ErrorCode.LEASE_NOT_FOUND
+    assert keys(feed) == []
