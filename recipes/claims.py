@@ -103,6 +103,12 @@ class Claimer:
         self.revision = reply.revision
         return fresh
 
+    def note(self, kv: KeyValue) -> bool:
+        """Note what is held without having been claimed by us; tell whether it was not known."""
+        is_new = self._holding.get(kv.key) != kv
+        self._holding[kv.key] = kv
+        return is_new
+
     def doubt(self) -> None:
         """Note that a claim may have been made that nobody knows of; the next call looks."""
         self._in_doubt = True

@@ -47,6 +47,12 @@ class IdleLine:
         name: unlike that of every other claimer under the same session and source.
         opening: waits until the claimer's guards may hold, when one did not.
         arrival: waits until there may be something to claim; the claimer's own unless given.
+        room: tells how many keys it can take now; asked before each claim, at least one is taken.
+        entering: tells what else to do in the transaction that enters the line. That is repeated
+            when its answer is lost.
+
+    Attributes:
+        limit: how many keys the last claim asked for.
     """
 
     def __init__(
@@ -57,6 +63,8 @@ class IdleLine:
         name: bytes,
         opening: Listen | None = None,
         arrival: Listen | None = None,
+        room: Callable[[], int] | None = None,
+        entering: Callable[[], Iterable[TxnOp]] = tuple,
     ) -> None:
         self._client = client
         self._claimer = claimer
@@ -64,6 +72,9 @@ class IdleLine:
         self._name = name
         self._opening = opening
         self._arrival = arrival or claimer.arrival
+        self._room = room
+        self._entering = entering
+        self.limit = 0
         self._holds = Holds(client)
         self._calling: set[asyncio.Task[None]] = set()
 
@@ -91,7 +102,7 @@ class IdleLine:
         while True:
             found = []
             if not seen_empty:
-                found = await self._claimer.try_claim(limit, before, after)
+                found = await self._claimer.try_claim(self._fitting(limit), before, after)
             seen_empty = False
             if not found:
                 found = await self._in_line(limit, before, after)
@@ -111,13 +122,19 @@ class IdleLine:
             await while_kept(session, turn.wait(entered.answers[0]))
             return True
 
-        hold = await self._holds.take(session, key, b"", [self._ahead_of(key)], turn_come)
+        steps = [self._ahead_of(key), *self._entering()]
+        hold = await self._holds.take(session, key, b"", steps, turn_come)
         assert hold is not None
         if turn.is_left:
             self._holds.forget(key)
         else:
             await hold.abandon()
         return turn.found
+
+    def _fitting(self, limit: int) -> int:
+        """Return how many keys to ask for, and note it."""
+        self.limit = limit if self._room is None else max(1, min(limit, self._room()))
+        return self.limit
 
     def _ahead_of(self, key: bytes) -> Range:
         return ops.get(self._folder, range_end=key, limit=1, sort_order=SortOrder.DESCEND)
@@ -193,7 +210,7 @@ class _Turn:
             self._line._ahead_of(self._key),
             ops.get(empty.key, range_end=empty.range_end, count_only=True),
         ]
-        claim = self._claimer.claiming(self._limit)
+        claim = self._claimer.claiming(self._line._fitting(self._limit))
         steps = (*self._before, claim, *self._after, ops.delete(self._key))
         leaving = Txn((empty,), (), steps)
         reply = await self._line._client.txn(

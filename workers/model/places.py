@@ -11,6 +11,8 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     queue/Q/shut/WHY           nothing is claimed while any is there: pause, gate-NAME
     queue/Q/limit              names the limit every job of the queue is under
     queue/Q/idle/              workers that found nothing, in line
+    queue/Q/free/WORKER/SLOT   a free slot of one of those, under its lease
+    queue/Q/handed/WORKER/SLOT the job last handed to that slot, under its lease
 
     due/MS/KIND/ID             at that unix time (16 hex digits, ms) do what KIND says
     cancel/ID                  a running job shall be stopped
@@ -88,9 +90,22 @@ class QueuePlaces:
         """Workers that found nothing to claim, in line."""
         return self.prefix + b"idle/"
 
+    @property
+    def free(self) -> bytes:
+        """Free slots of workers in line: free/WORKER/SLOT."""
+        return self.prefix + b"free/"
+
     def held_by(self, worker: str) -> bytes:
         """Jobs that run at one worker."""
         return self.held + worker.encode() + b"/"
+
+    def free_of(self, worker: str) -> bytes:
+        """The free slots of one worker."""
+        return self.free + worker.encode() + b"/"
+
+    def handed_to(self, worker: str) -> bytes:
+        """What one worker was handed, by slot."""
+        return self.prefix + b"handed/" + worker.encode() + b"/"
 
 
 @frozen

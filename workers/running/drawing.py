@@ -11,16 +11,20 @@ from functools import partial
 
 import structlog
 
-from coord.errors import MaybeDone, Unavailable
+from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.model import KeyValue
+from coord.requests import TxnOp
 from recipes.port import KeptLease, KeyStore
+from workers.running.claim import Claim
 from workers.running.joining import join
 from workers.running.settings import WorkerSettings
 from workers.running.shares import shares
-from workers.running.source import Claim, Drawn, Source
+from workers.running.source import Drawn, Source
 
 CLAIM_MAX = 256
 RETRY_S = 0.2
+FULL_S = 0.02  # without room for so long, the worker leaves the lines it stands in
+WITHDRAW_S = 1.0
 
 log = structlog.get_logger("workers")
 
@@ -56,18 +60,30 @@ class Drawing:
         self._group: asyncio.TaskGroup | None = None
         self._waits: dict[Source, asyncio.Task[dict[str, str]]] = {}
         self._turn = 0
+        self._following: list[asyncio.Task[None]] = []
+        self._full: asyncio.TimerHandle | None = None
         self._sources = {
-            queue: Source(client, session, settings.places, queue, settings.name)
+            queue: Source(
+                client, session, settings.places, queue, settings.name, free, self._offered
+            )
             for queue in settings.queues
         }
 
     def open(self, group: asyncio.TaskGroup) -> None:
         """Begin; what waits does so in tasks of this group."""
         self._group = group
+        for source in self._sources.values():
+            following = join(group, source.offers.follow(partial(self._handed, source)))
+            if following is not None:
+                self._following.append(following)
 
     def let_go(self, queue: str, claim: KeyValue) -> None:
         """Note that a claim has ended."""
         self._sources[queue].let_go(claim)
+
+    def freed(self, queue: str, claim: Claim) -> list[TxnOp]:
+        """Return what goes with the end of a claim: its slot is offered again if it was offered."""
+        return self._sources[queue].offers.renewing(claim) if self._free() > 0 else []
 
     def wanted(self, room: int) -> list[tuple[Source, int]]:
         """Divide room for jobs among the queues that may have some.
@@ -101,6 +117,12 @@ class Drawing:
             if waiting is not None:
                 self._waits[source] = waiting
                 waiting.add_done_callback(partial(self._over, source))
+        if self._free() <= 0 and self._full is None:
+            # Most jobs are over soon, and then nobody needs to have left the line.
+            self._full = asyncio.get_running_loop().call_later(FULL_S, self._leave_if_full)
+
+    def _leave_if_full(self) -> None:
+        self._full = None
         if self._free() <= 0:
             for each, waiting in self._waits.items():
                 each.is_waiting = False  # asked again when there is room
@@ -109,17 +131,39 @@ class Drawing:
     async def stop(self) -> None:
         """Wait for nothing any more; what was just claimed is handed over."""
         self._group = None
+        if self._full is not None:
+            self._full.cancel()
         for waiting in self._waits.values():
             waiting.cancel()
         if self._waits:
             await asyncio.wait(list(self._waits.values()))
+        await asyncio.gather(*(self._withdraw(source) for source in self._sources.values()))
+        for following in self._following:
+            following.cancel()
         for source in self._sources.values():
             self._take(source, Drawn(source.unknown_to(self._known), {}))
+
+    async def _withdraw(self, source: Source) -> None:
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                await source.withdraw()
+        except (CoordError, TimeoutError) as error:
+            # What may be handed over yet goes back into line with the session.
+            log.warning("offers stand", worker=self._settings.name, error=str(error))
+
+    def _offered(self) -> int:
+        """Return how many slots to offer to one queue: what there is, divided among all."""
+        return self._free() // len(self._sources)
+
+    def _handed(self, source: Source, kv: KeyValue) -> None:
+        drawn = source.handed(kv)
+        if drawn.kvs:
+            self._take(source, drawn)
 
     async def _wait_for(self, source: Source) -> dict[str, str]:
         while True:
             try:
-                return await source.draw(max(1, self._free()))
+                return await source.draw(CLAIM_MAX)
             except (Unavailable, MaybeDone) as error:
                 log.warning("cannot claim", worker=self._settings.name, error=str(error))
                 await asyncio.sleep(RETRY_S)

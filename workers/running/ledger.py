@@ -46,6 +46,10 @@ class Desk(Protocol):
         """Take what was claimed."""
         ...
 
+    def freed(self, held: HeldJob) -> list[TxnOp]:
+        """Say what goes with a verdict that is being carried out; no answer is wanted."""
+        ...
+
     def settled(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
         """Learn what became of a verdict."""
         ...
@@ -202,6 +206,8 @@ class Ledger:
                 break
             steps.append(step)
         steps += [source.claiming(limit) for source, limit in batch.claims]
+        for entry in batch.entries:
+            steps += self._desk.freed(entry.held)
         reply = await self._client.txn(success=steps)
         self._refusals = 0
         replies = iter(reply.replies)

@@ -16,6 +16,7 @@ import structlog
 from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.limits import VALUE_BYTES_MAX
 from coord.model import EventKind, KeyValue
+from coord.requests import TxnOp
 from recipes.errors import SessionLost
 from recipes.mirror import Mirror
 from recipes.port import KeptLease
@@ -26,6 +27,7 @@ from workers.model.states import State
 from workers.port import JobClient
 from workers.running.backoff import Draw
 from workers.running.chores import all_chores
+from workers.running.claim import Claim, claim_of
 from workers.running.crew import Crew
 from workers.running.drawing import Drawing
 from workers.running.held_job import HeldJob
@@ -36,7 +38,7 @@ from workers.running.pace import Pace
 from workers.running.registration import Registration
 from workers.running.settings import Tally, WorkerSettings
 from workers.running.settling import Settled
-from workers.running.source import Claim, Drawn, Source, claim_of
+from workers.running.source import Drawn, Source
 from workers.running.verdict import (
     End,
     PutBack,
@@ -260,6 +262,10 @@ class Shift:
                 self._backlog.appendleft(held)
         self._give()
         self._look_later()
+
+    def freed(self, held: HeldJob) -> list[TxnOp]:
+        """See Desk."""
+        return self._drawing.freed(held.id.queue, claim_of(held.kv))
 
     def settled(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
         """See Desk: the job is in other hands now."""

@@ -1,10 +1,10 @@
-"""One queue as a worker draws from it: claims made with other things, or waiting for an arrival.
+"""One queue as a worker draws from it: claims with other things, or waiting to be handed a job.
 
 A claim carries the condition that nothing holds the queue shut, and reads which of the queue's
 jobs somebody asked to end, so that such a job is never started again.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from attrs import frozen
 
@@ -17,16 +17,10 @@ from recipes.claims import Claimer
 from recipes.idle import IdleLine
 from recipes.port import KeptLease, KeyStore, next_batch
 from workers.model.places import Places
+from workers.running.claim import Claim, claim_of
+from workers.running.offers import Offers
 
 CANCELS_READ = 64  # with each claim; the rest are told by watch
-
-Claim = tuple[bytes, int]
-"""A claimed key, and the claim's token: a worker may claim the same job again."""
-
-
-def claim_of(kv: KeyValue) -> Claim:
-    """Return which claim a key under held/ stands for."""
-    return kv.key, kv.create_revision
 
 
 @frozen
@@ -46,8 +40,26 @@ class Source:
     """One queue of one worker, under one session."""
 
     def __init__(
-        self, client: KeyStore, session: KeptLease, places: Places, queue: str, worker: str
+        self,
+        client: KeyStore,
+        session: KeptLease,
+        places: Places,
+        queue: str,
+        worker: str,
+        room: Callable[[], int],
+        offered: Callable[[], int],
     ) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            client: to reach the store.
+            session: claims hang on its lease.
+            places: of the space.
+            queue: which.
+            worker: who draws.
+            room: tells how many jobs it has room for.
+            offered: tells how many it may be handed while it waits in line.
+        """
         self.queue = queue
         self.is_waiting = False
         """Whether the queue was found empty or shut, and nothing has happened since."""
@@ -60,10 +72,20 @@ class Source:
         self._seen_empty = False
         self._claimer = Claimer(client, session, at.ready, at.held_by(worker), lambda: guards)
         self._guards = guards
-        self._line = IdleLine(client, self._claimer, at.idle, worker.encode(), self._opening)
+        self.offers = Offers(client, session, at, worker)
+        self._line = IdleLine(
+            client,
+            self._claimer,
+            at.idle,
+            worker.encode(),
+            self._opening,
+            room=room,
+            entering=lambda: self.offers.making(offered()),
+        )
 
     def let_go(self, claim: KeyValue) -> None:
         """Note that a claim has ended; another of the same job may have been made since."""
+        self.offers.let_go(claim_of(claim))
         held = self._claimer.holding.get(claim.key)
         if held is not None and held.create_revision == claim.create_revision:
             self._claimer.let_go(claim.key)
@@ -107,6 +129,17 @@ class Source:
         """Return what was claimed and is not among the claims `known`."""
         return [kv for kv in self._claimer.holding.values() if claim_of(kv) not in known]
 
+    def handed(self, kv: KeyValue) -> Drawn:
+        """Note a job that was handed over, unless it is known already."""
+        return Drawn([kv] if self._claimer.note(kv) else [], {})
+
+    async def withdraw(self) -> None:
+        """Take all offers away; what was handed over before is told by `unknown_to`."""
+        if self.offers.was_made:
+            away = self.offers.taking_away()
+            await self._client.txn(success=[away])
+            await self._claimer.recover()
+
     async def draw(self, limit: int) -> dict[str, str]:
         """Wait in line until there is something to claim, and claim up to `limit` jobs.
 
@@ -121,8 +154,13 @@ class Source:
         """
         seen_empty, self._seen_empty = self._seen_empty, False
         reading = (self._reading_cancels(),)
-        kvs = await self._line.claim(limit, after=reading, seen_empty=seen_empty)
-        self.is_waiting = self._seen_empty = _is_all(kvs, limit)
+        after = (*reading, self.offers.taking_away())
+        self.offers.standing = True
+        try:
+            kvs = await self._line.claim(limit, after=after, seen_empty=seen_empty)
+        finally:
+            self.offers.standing = False
+        self.is_waiting = self._seen_empty = _is_all(kvs, self._line.limit)
         return self._read_cancels(self._claimer.answers)
 
     def _reading_cancels(self) -> TxnOp:

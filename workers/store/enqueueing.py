@@ -9,7 +9,7 @@ import msgspec
 from coord.client import ops
 from coord.errors import ErrorCode, Refused
 from coord.model import KeyValue
-from coord.requests import PutReply, TxnOp, TxnOpReply
+from coord.requests import PutReply, RangeReply, TxnOp, TxnOpReply, TxnReply
 from recipes.errors import Contended
 from recipes.port import only
 from workers.errors import DuplicateJob
@@ -18,6 +18,7 @@ from workers.model.names import check_name
 from workers.steps.due import DueKind, due_delete
 from workers.steps.enqueue import enqueue as enqueue_step
 from workers.steps.enqueue import queue_limit
+from workers.steps.hand import hand
 from workers.steps.move import Move
 from workers.store.cancelling import WAITING, cancelled
 from workers.store.finding import find, range_replies
@@ -28,8 +29,7 @@ from workers.store.site import TRIES_MAX, Site
 async def enqueue(site: Site, new: NewJob) -> JobId:
     """Enqueue one job; see `JobStore.enqueue`."""
     for _ in range(TRIES_MAX):
-        move = enqueuing(site, new)
-        reply = await site.client.txn(move.compare, move.ops, obstacles(site, new))
+        reply = await _try(site, new, enqueuing(site, new))
         if reply.succeeded:
             return made_id(new, reply.replies[0])
         limit, *unique = range_replies(reply)
@@ -41,6 +41,35 @@ async def enqueue(site: Site, new: NewJob) -> JobId:
         elif limit.kvs:
             new = limited(new)
     raise Contended
+
+
+async def _try(site: Site, new: NewJob, move: Move) -> TxnReply:
+    """Enqueue a job, in the hands of an idle worker if one is known; or read what is in the way.
+
+    Which workers are idle is read along, where a job like this could be handed over.
+    """
+    at, slots = site.places.queue(new.queue), site.slots
+    look = slots.look(new.queue)
+    slot = slots.take(new.queue)
+    handing = hand(at, slot, move) if slot is not None else None
+    if slot is None:
+        reply = await site.client.txn(move.compare, (*move.ops, look), obstacles(site, new))
+        free = reply.replies[-1] if reply.succeeded else RangeReply(reply.revision)
+    elif handing is None:
+        slots.used(new.queue, slot)
+        return await site.client.txn(move.compare, move.ops, obstacles(site, new))
+    else:
+        usual = move.nested(*obstacles(site, new))
+        reply = await site.client.txn(handing.compare, handing.ops, (usual, look))
+        if reply.succeeded:
+            slots.used(new.queue, slot)
+            return reply
+        inner, free = reply.replies
+        assert isinstance(inner, TxnReply)
+        reply = inner
+    assert isinstance(free, RangeReply)
+    slots.learn(new.queue, free.kvs)
+    return reply
 
 
 def enqueuing(site: Site, new: NewJob) -> Move:

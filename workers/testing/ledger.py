@@ -143,7 +143,9 @@ class Ledger:
         if entry is None:
             if state is Gone.GONE:
                 return None  # an index entry of nobody was dropped
-            if job is None or state not in (State.READY, State.LATER, State.PARKED):
+            handed = state is State.HELD and any(e.cause is Cause.CLAIMED for e, _ in changes)
+            waits = state in (State.READY, State.LATER, State.PARKED)
+            if job is None or not (waits or handed):
                 self._fail(job_id, f"was never enqueued and is {state.value}")
             entry = self.jobs[job_id] = Entry(state, job)
         elif state is not entry.state and not self._may(entry, state, changes):

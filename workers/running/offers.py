@@ -1,0 +1,95 @@
+"""What an idle worker lays out for one queue: its free slots, to be handed jobs without a claim.
+
+Offers stand while the worker stands in line. They are made in the transaction that enters it and
+taken away in the one that claims; one that was used is made anew in the transaction that settles
+its job. So a job that finds an idle worker costs two transactions in all. An offer too many does no
+harm: a job there is no slot for is put back, as one that was claimed ahead.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from coord.client import ops
+from coord.errors import CoordError, ErrorCode
+from coord.model import EventKind, KeyValue
+from coord.requests import DeleteRange, TxnOp
+from recipes.mirror import Mirror
+from recipes.port import KeptLease, KeyStore
+from workers.model.places import QueuePlaces
+from workers.running.claim import Claim, claim_of
+from workers.steps.hand import handed, slot_key
+
+OFFERS_MAX = 16  # of one worker in one queue
+RETRY_S = 0.2
+
+log = structlog.get_logger("workers")
+
+
+class Offers:
+    """The offers of one worker to one queue, under one session.
+
+    Attributes:
+        standing: whether the worker stands in line; only then are offers made anew.
+        was_made: whether any offer was ever made.
+    """
+
+    def __init__(self, client: KeyStore, session: KeptLease, at: QueuePlaces, worker: str) -> None:
+        self.standing = False
+        self._client = client
+        self._session = session
+        self._at = at
+        self._worker = worker
+        self.was_made = False
+        self._listening = False
+        self._used: dict[Claim, bytes] = {}
+
+    def making(self, count: int) -> list[TxnOp]:
+        """Return what offers up to `count` slots; nothing before `follow` listens."""
+        if not self._listening:
+            return []
+        used = set(self._used.values())
+        numbers = (b"%04x" % at for at in range(OFFERS_MAX))
+        free = [number for number in numbers if number not in used]
+        self.was_made = self.was_made or count > 0
+        return [self._offer(number) for number in free[: max(0, count)]]
+
+    def renewing(self, claim: Claim) -> list[TxnOp]:
+        """Return what offers the slot again that a job was handed to; nothing for other jobs."""
+        number = self._used.get(claim)
+        return [self._offer(number)] if number is not None and self.standing else []
+
+    def taking_away(self) -> DeleteRange:
+        """Return what takes all offers away."""
+        return ops.delete(self._at.free_of(self._worker), prefix=True)
+
+    def let_go(self, claim: Claim) -> None:
+        """Note that a claim has ended: the slot it was handed to is free."""
+        self._used.pop(claim, None)
+
+    async def follow(self, take: Callable[[KeyValue], None]) -> None:
+        """Tell of every job that is handed over, as the claimed key it is; until cancelled."""
+        async with Mirror(self._client, self._at.handed_to(self._worker)) as notes:
+            self._listening = True
+            while True:
+                try:
+                    events = await notes.change()
+                except CoordError as error:
+                    if error.code is ErrorCode.STOPPING:
+                        raise
+                    log.warning("cannot hear of jobs", worker=self._worker, error=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                for event in events:
+                    ours = event.kv.lease == self._session.lease
+                    if event.kind is EventKind.PUT and ours and event.kv.value:
+                        self._note(event.kv, take)
+
+    def _note(self, note: KeyValue, take: Callable[[KeyValue], None]) -> None:
+        kv = handed(self._at, self._worker, note)
+        self._used[claim_of(kv)] = note.key.rpartition(b"/")[2]
+        take(kv)
+
+    def _offer(self, number: bytes) -> TxnOp:
+        return ops.put(slot_key(self._at, self._worker, number), lease=self._session.lease)
