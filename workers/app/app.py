@@ -19,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast, ove
 
 from coord import aio
 from coord.client.ops import Text, key_bytes
+from coord.client.settings import ReadFrom
 from coord.errors import ErrorCode, Misuse
 from recipes.blocking import Face
 from workers.app.call import Call
@@ -54,6 +55,7 @@ class App:
         hooks: Iterable[Hooks] = (),
         timer: Timer | None = None,
         connect: Connect | None = None,
+        read_from: ReadFrom = "leader",
     ) -> None:
         """Make an application without jobs.
 
@@ -64,11 +66,14 @@ class App:
             hooks: what is done around every job; the first is outermost.
             timer: another clock, for tests.
             connect: another way to make clients, for tests; `endpoints` is then of no use.
+            read_from: as `coord.connect` takes it. The leader is the first to know that a job has
+                ended; "any" spreads many who wait over all nodes.
         """
         self.places = Places(key_bytes(space))
         self.timer = timer or WallTimer()
         self.hooks = tuple(hooks)
         self._endpoints = endpoints
+        self._read_from = read_from
         self._connections = Connections(connect or self._connect, self.places, self.timer)
         self._jobs: dict[str, JobType[..., Any]] = {}
         self._runnables: dict[str, Runnable] = {}
@@ -267,7 +272,7 @@ class App:
         await self.aclose()
 
     def _connect(self) -> AbstractAsyncContextManager[JobClient]:
-        return aio.connect(self._endpoints)
+        return aio.connect(self._endpoints, read_from=self._read_from)
 
     def _hooked(self, call: Call[R]) -> Call[R]:
         for each in self.hooks:

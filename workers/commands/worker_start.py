@@ -118,6 +118,13 @@ def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> 
     metavar="ADDRESSES",
     help="Client addresses of some members. Default: COORD_ENDPOINTS, else this machine's own.",
 )
+@click.option(
+    "--read-from",
+    type=click.Choice(["leader", "any"]),
+    default="leader",
+    show_default=True,
+    help="Whom to hear of jobs from. The leader knows first; any node does, for many workers.",
+)
 def start(**options: Any) -> int:
     """Run the jobs of some queues with the functions of an application.
 
@@ -137,7 +144,8 @@ def start(**options: Any) -> int:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        tally = asyncio.run(_work(options["endpoints"], settings, reload=options["reload"]))
+        client = aio.connect(options["endpoints"], read_from=options["read_from"])
+        tally = asyncio.run(_work(client, settings, reload=options["reload"]))
     except AppNotLoaded as error:
         raise click.UsageError(f"cannot import {error}") from error
     _sum_up(settings.name, tally)
@@ -176,8 +184,8 @@ def _settings(
     )
 
 
-async def _work(endpoints: str | None, settings: WorkerSettings, *, reload: bool) -> Tally:
-    async with aio.connect(endpoints) as client:
+async def _work(client: aio.Client, settings: WorkerSettings, *, reload: bool) -> Tally:
+    async with client:
         worker = Worker(client, settings)
         give_notice_on_signals(worker.notice)
         queues = ", ".join(settings.queues)

@@ -12,7 +12,7 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     queue/Q/limit              names the limit every job of the queue is under
     queue/Q/idle/              workers that found nothing, in line
     queue/Q/free/WORKER/SLOT   a free slot of one of those, under its lease
-    queue/Q/handed/WORKER/SLOT the job last handed to that slot, under its lease
+    queue/Q/handed/WORKER/ITEM tells it of a job put in its hands, until that is settled
 
     due/MS/KIND/ID             at that unix time (16 hex digits, ms) do what KIND says
     cancel/ID                  a running job shall be stopped
@@ -104,7 +104,7 @@ class QueuePlaces:
         return self.free + worker.encode() + b"/"
 
     def handed_to(self, worker: str) -> bytes:
-        """What one worker was handed, by slot."""
+        """Notes of what one worker was handed."""
         return self.prefix + b"handed/" + worker.encode() + b"/"
 
 

@@ -1,8 +1,4 @@
-"""A child's two ends: what the worker asks arrives on a thread, answers leave from any.
-
-The thread is there so that a job that runs can be told to end, and so that jobs not yet started
-can be taken back while another one runs.
-"""
+"""A child's two ends: what is asked is read by one thread at a time, answers leave from any."""
 
 import os
 import threading
@@ -33,26 +29,34 @@ class Channel:
     def first(self) -> ToChild | None:
         """Wait for the first message; None when the worker has closed the pipe."""
         while not self._early:
-            messages = self._read()
+            messages = self.read()
             if messages is None:
                 return None
             self._early = messages
         return self._early.pop(0)
 
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when something was asked."""
+        return self._asked_fd
+
     def listen(self, take: Callable[[list[ToChild] | None], None]) -> None:
         """Hand all further messages to `take`, on a thread of their own; None at the end."""
 
         def read_for_ever() -> None:
-            messages: list[ToChild] | None = self._early
+            messages: list[ToChild] | None = []
             while messages is not None:
                 if messages:
                     take(messages)
-                messages = self._read()
+                messages = self.read()
             take(None)
 
         threading.Thread(target=read_for_ever, name="channel", daemon=True).start()
 
-    def _read(self) -> list[ToChild] | None:
+    def read(self) -> list[ToChild] | None:
+        """Wait for messages; None when the worker has closed the pipe. May be none yet: []."""
+        if self._early:
+            early, self._early = self._early, []
+            return early
         data = os.read(self._asked_fd, READ_BYTES)
         if not data:
             return None

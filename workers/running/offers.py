@@ -7,19 +7,20 @@ harm: a job there is no slot for is put back, as one that was claimed ahead.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 
 import structlog
 
 from coord.client import ops
-from coord.errors import CoordError, ErrorCode
-from coord.model import EventKind, KeyValue
+from coord.errors import ErrorCode, MaybeDone, Unavailable
+from coord.model import Event, EventKind, KeyValue
 from coord.requests import DeleteRange, TxnOp
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
 from workers.model.places import QueuePlaces
 from workers.running.claim import Claim, claim_of
-from workers.steps.hand import handed, slot_key
+from workers.steps.hand import handed, note_of, slot_key
 
 OFFERS_MAX = 16  # of one worker in one queue
 RETRY_S = 0.2
@@ -55,10 +56,18 @@ class Offers:
         self.was_made = self.was_made or count > 0
         return [self._offer(number) for number in free[: max(0, count)]]
 
-    def renewing(self, claim: Claim) -> list[TxnOp]:
-        """Return what offers the slot again that a job was handed to; nothing for other jobs."""
+    def settling(self, claim: Claim, *, renew: bool) -> list[TxnOp]:
+        """Return what goes with the end of a claim; nothing for jobs that were not handed over.
+
+        Args:
+            claim: that ends.
+            renew: whether to offer its slot again, if the worker still stands in line.
+        """
         number = self._used.get(claim)
-        return [self._offer(number)] if number is not None and self.standing else []
+        if number is None:
+            return []
+        told: TxnOp = ops.delete(note_of(self._at, self._worker, claim[0]))
+        return [told, self._offer(number)] if renew and self.standing else [told]
 
     def taking_away(self) -> DeleteRange:
         """Return what takes all offers away."""
@@ -70,26 +79,26 @@ class Offers:
 
     async def follow(self, take: Callable[[KeyValue], None]) -> None:
         """Tell of every job that is handed over, as the claimed key it is; until cancelled."""
-        async with Mirror(self._client, self._at.handed_to(self._worker)) as notes:
-            self._listening = True
+        notes = Mirror(self._client, self._at.handed_to(self._worker))
+        async with AsyncExitStack() as following:
             while True:
                 try:
-                    events = await notes.change()
-                except CoordError as error:
+                    if not self._listening:
+                        await following.enter_async_context(notes)
+                        self._listening = True
+                    self._take_note_of(await notes.change(), take)
+                except (Unavailable, MaybeDone) as error:
                     if error.code is ErrorCode.STOPPING:
                         raise
                     log.warning("cannot hear of jobs", worker=self._worker, error=str(error))
                     await asyncio.sleep(RETRY_S)
-                    continue
-                for event in events:
-                    ours = event.kv.lease == self._session.lease
-                    if event.kind is EventKind.PUT and ours and event.kv.value:
-                        self._note(event.kv, take)
 
-    def _note(self, note: KeyValue, take: Callable[[KeyValue], None]) -> None:
-        kv = handed(self._at, self._worker, note)
-        self._used[claim_of(kv)] = note.key.rpartition(b"/")[2]
-        take(kv)
+    def _take_note_of(self, events: Iterable[Event], take: Callable[[KeyValue], None]) -> None:
+        for event in events:
+            if event.kind is EventKind.PUT and event.kv.lease == self._session.lease:
+                number, kv = handed(self._at, self._worker, event.kv)
+                self._used[claim_of(kv)] = number
+                take(kv)
 
     def _offer(self, number: bytes) -> TxnOp:
         return ops.put(slot_key(self._at, self._worker, number), lease=self._session.lease)

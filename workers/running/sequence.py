@@ -1,6 +1,7 @@
 """A child that runs one job after another, on its main thread.
 
-Jobs wait in the order they came until they are started or taken back. The soft limit is an alarm,
+Jobs wait in the order they came until they are started or taken back; with none waiting, the main
+thread reads what comes. The soft limit is an alarm,
 which Python delivers between two steps of the job's own code as an exception.
 """
 
@@ -15,6 +16,7 @@ from workers.running.capture import current
 from workers.running.channel import Channel
 from workers.running.errors import SoftLimitExceeded
 from workers.running.functions import Functions
+from workers.running.listener import Listener
 from workers.running.wire import Begin, Cancel, Outcome, Recall, Recalled, Run, ToChild
 
 
@@ -27,7 +29,8 @@ class Sequence:
         self._tell_rss = wanted.tell_rss
         self._waiting: deque[Run] = deque()
         self._closed = False
-        self._news = threading.Condition()
+        self._guard = threading.Lock()
+        self._listener = Listener(channel, self._take)
         self._running: Attempt | None = None
         self._starting = 0
         self._asked: dict[int, str] = {}
@@ -36,13 +39,12 @@ class Sequence:
 
     def serve(self) -> None:
         """Run jobs until the channel is closed and all that came has been run."""
-        self._channel.listen(self._take)
         while (run := self._next()) is not None:
             self._channel.send(self._run(run))
 
     def _take(self, messages: list[ToChild] | None) -> None:
         recalled: list[int] | None = None
-        with self._news:
+        with self._guard:
             if messages is None:
                 self._closed = True
             for message in messages or ():
@@ -53,7 +55,6 @@ class Sequence:
                 elif isinstance(message, Recall):
                     recalled = [run.run for run in self._waiting]
                     self._waiting.clear()
-            self._news.notify()
         if recalled is not None:
             self._channel.send(Recalled(tuple(recalled)))
 
@@ -66,10 +67,19 @@ class Sequence:
             self._asked[asked.run] = asked.reason
 
     def _next(self) -> Run | None:
-        with self._news:
-            self._running = None
-            while not (self._waiting or self._closed):
-                self._news.wait()
+        self._running = None
+        while (run := self._start_next()) is None:
+            if self._closed:
+                return None
+            self._listener.end()
+            # What the listener took last may have been a job.
+            if not (self._waiting or self._closed):
+                self._take(self._channel.read())
+        self._listener.begin()
+        return run
+
+    def _start_next(self) -> Run | None:
+        with self._guard:
             if not self._waiting:
                 return None
             run = self._waiting.popleft()
@@ -81,7 +91,7 @@ class Sequence:
             attempt = begin(self._functions, run, self._channel.send, tell_rss=self._tell_rss)
         except NotRunnable as error:
             return not_runnable(run, error)
-        with self._news:
+        with self._guard:
             self._running, self._starting = attempt, 0
             reason = self._asked.pop(run.run, None)
         if reason is not None:

@@ -1,9 +1,10 @@
 """Handing a new job to an idle worker, in the step that enqueues it: no claim has to follow.
 
 An idle worker lays out a key for each free slot, under its lease. Whoever enqueues a job takes one
-away and makes the job's key as one that this worker has claimed; a note tells the worker. It is
-done only where nobody is passed over: nothing is ready in the queue, and nothing holds it shut. In
-every other way the job is one that was enqueued and claimed at once.
+away and makes the job's key as one that this worker has claimed; a note tells the worker, and
+stands until the job is settled. It is done only where nobody is passed over: nothing is ready in
+the queue, and nothing holds it shut. In every other way the job is one that was enqueued and
+claimed at once.
 """
 
 from attrs import frozen
@@ -15,7 +16,7 @@ from workers.model.places import QueuePlaces
 from workers.steps.move import Move
 
 HANDED_BYTES_MAX = 64 * 1024  # the note repeats the job; larger ones are claimed
-_FIRST = b"0000"  # the job's key is the first change of its revision: so ends its item
+NUMBER_BYTES = 4  # of a slot, before the job in a note
 
 
 @frozen
@@ -70,7 +71,8 @@ def hand(at: QueuePlaces, slot: Slot, move: Move) -> Move | None:
         sequence=True,
         claimed_from=put.key,
     )
-    note = at.handed_to(slot.worker) + slot.number
+    note = at.handed_to(slot.worker) + digit
+    value = slot.number + put.value
     return Move(
         (
             *move.compare,
@@ -78,13 +80,23 @@ def hand(at: QueuePlaces, slot: Slot, move: Move) -> Move | None:
             ops.missing(at.ready, prefix=True),
             ops.missing(at.shut, prefix=True),
         ),
-        (claimed, *others, ops.delete(free), ops.put(note, digit + put.value, lease=slot.lease)),
+        (
+            claimed,
+            *others,
+            ops.delete(free),
+            ops.put(note, value, lease=slot.lease, same_sequence=True),
+        ),
     )
 
 
-def handed(at: QueuePlaces, worker: str, note: KeyValue) -> KeyValue:
-    """Return the claimed key that a note tells of, as the store made it."""
-    revision = note.mod_revision
-    item = note.value[:1] + b"%016x" % revision + _FIRST
-    key = at.held_by(worker) + item
-    return KeyValue(key, note.value[1:], revision, revision, 1, note.lease, claims=1)
+def handed(at: QueuePlaces, worker: str, note: KeyValue) -> tuple[bytes, KeyValue]:
+    """Return what a note tells of: the slot's number, and the claimed key as the store made it."""
+    key = at.held_by(worker) + note.key.removeprefix(at.handed_to(worker))
+    number, value = note.value[:NUMBER_BYTES], note.value[NUMBER_BYTES:]
+    revision = note.create_revision
+    return number, KeyValue(key, value, revision, revision, 1, note.lease, claims=1)
+
+
+def note_of(at: QueuePlaces, worker: str, claimed: bytes) -> bytes:
+    """Return the key of the note that tells of a claimed key; only jobs handed over have one."""
+    return at.handed_to(worker) + claimed.removeprefix(at.held_by(worker))
