@@ -25,12 +25,19 @@ class Workload:
     """Whether coord's p99 must also be the lower one."""
     writes: int = 0
     """Writes in flight beside watchers."""
+    leader_told: tuple[bool, ...] = (True, False)
+    """What is tried for etcd: the leader's address alone, which no client knows by itself and
+    which is wrong after the next election; or every member's, as coord's client is always given."""
 
 
 WORKLOADS = (
     Workload(
         name="put, 1 in flight", op="put", clients=1,
-        coord_total=1500, etcd_total=1500, rate_floor=1.25,
+        coord_total=1500, etcd_total=1500, rate_floor=1.25, leader_told=(False,),
+    ),
+    Workload(
+        name="put, 1, etcd told its leader", op="put", clients=1,
+        coord_total=1500, etcd_total=1500, rate_floor=None, leader_told=(True,),
     ),
     Workload(
         name="put, 1000 in flight", op="put", clients=1000,
@@ -95,7 +102,7 @@ def etcd_settings(workload: Workload) -> tuple[EtcdSetting, ...]:
     """Return what is tried for etcd."""
     sizes = (1,) if workload.clients == 1 else (10, 30, 100)
     return tuple(
-        EtcdSetting(conns, leader_only) for conns in sizes for leader_only in (True, False)
+        EtcdSetting(conns, leader_only) for conns in sizes for leader_only in workload.leader_told
     )
 
 
