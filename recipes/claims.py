@@ -41,6 +41,10 @@ class Shape(Protocol):
 class Claimer:
     """Claims keys from `source` to `target` under a session, while all of `guards()` hold.
 
+    Others may put keys under the target prefix themselves, claimed for us, with a note of the same
+    name under `notes`: whoever reads the notes calls `note`. Such a key is never taken for a claim
+    of ours whose answer was lost.
+
     Attributes:
         shut: whether the last claim found a guard that did not hold.
         answers: replies to the last claim's other operations; none while `shut`, or when the
@@ -56,6 +60,7 @@ class Claimer:
         target: bytes,
         guards: Guards = tuple,
         shape: Shape | None = None,
+        notes: bytes = b"",
     ) -> None:
         self.shut = False
         self.answers: tuple[Reply, ...] = ()
@@ -66,6 +71,7 @@ class Claimer:
         self._target = target
         self._guards = guards
         self._shape = shape
+        self._notes = notes
         self._holding: dict[bytes, KeyValue] = {}
         self._in_doubt = False
         self._undoing: asyncio.Task[None] | None = None
@@ -212,25 +218,31 @@ class Claimer:
 
     async def _unnoticed(self) -> list[KeyValue]:
         """Find what hangs on our lease, under our prefix, by a claim whose answer was lost."""
-        held = await self._client.get(self._target, prefix=True)
-        return self._note(held)
+        return self._note(await self._client.txn(success=self._reading()))
 
-    def _note(self, held: RangeReply) -> list[KeyValue]:
-        ours = [kv for kv in held.kvs if kv.lease == self.session.lease]
+    def _reading(self) -> list[TxnOp]:
+        reads: list[TxnOp] = [ops.get(self._target, prefix=True)]
+        if self._notes:
+            reads.append(ops.get(self._notes, prefix=True, keys_only=True))
+        return reads
+
+    def _note(self, reply: TxnReply) -> list[KeyValue]:
+        held, *others = [each for each in reply.replies if isinstance(each, RangeReply)]
+        told = {kv.key.removeprefix(self._notes) for notes in others for kv in notes.kvs}
+        ours = [
+            kv
+            for kv in held.kvs
+            if kv.lease == self.session.lease and kv.key.removeprefix(self._target) not in told
+        ]
         fresh = [kv for kv in ours if self._holding.get(kv.key) != kv]
         self._holding.update((kv.key, kv) for kv in fresh)
         return fresh
 
-    async def _settled(self) -> RangeReply:
+    async def _settled(self) -> TxnReply:
         """Read what is under our prefix once no claim of ours is on its way any more."""
         # With a delete, though of nothing: a write says which earlier ones are given up, so that
         # they are not carried out any more.
-        reply = await self._client.txn(
-            success=[ops.get(self._target, prefix=True), ops.delete(self._target)]
-        )
-        held = reply.replies[0]
-        assert isinstance(held, RangeReply)
-        return held
+        return await self._client.txn(success=[*self._reading(), ops.delete(self._target)])
 
     def _undo(self) -> None:
         """Give back, behind the caller's back, what a cancelled claim may have taken."""

@@ -137,16 +137,17 @@ class Drawing:
             waiting.cancel()
         if self._waits:
             await asyncio.wait(list(self._waits.values()))
-        await asyncio.gather(*(self._withdraw(source) for source in self._sources.values()))
         for following in self._following:
             following.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        await asyncio.gather(*(self._withdraw(source) for source in self._sources.values()))
         for source in self._sources.values():
             self._take(source, Drawn(source.unknown_to(self._known), {}))
 
     async def _withdraw(self, source: Source) -> None:
         try:
             async with asyncio.timeout(WITHDRAW_S):
-                await source.withdraw()
+                await source.offers.withdraw(partial(self._handed, source))
         except (CoordError, TimeoutError) as error:
             # What may be handed over yet goes back into line with the session.
             log.warning("offers stand", worker=self._settings.name, error=str(error))

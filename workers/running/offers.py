@@ -7,15 +7,15 @@ harm: a job there is no slot for is put back, as one that was claimed ahead.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import structlog
 
 from coord.client import ops
 from coord.errors import ErrorCode, MaybeDone, Unavailable
-from coord.model import Event, EventKind, KeyValue
-from coord.requests import DeleteRange, TxnOp
+from coord.model import EventKind, KeyValue
+from coord.requests import DeleteRange, RangeReply, TxnOp
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
 from workers.model.places import QueuePlaces
@@ -26,6 +26,8 @@ OFFERS_MAX = 16  # of one worker in one queue
 RETRY_S = 0.2
 
 log = structlog.get_logger("workers")
+
+Take = Callable[[KeyValue], None]
 
 
 class Offers:
@@ -69,6 +71,20 @@ class Offers:
         told: TxnOp = ops.delete(note_of(self._at, self._worker, claim[0]))
         return [told, self._offer(number)] if renew and self.standing else [told]
 
+    async def withdraw(self, take: Take) -> None:
+        """Take all offers away, and tell of every job handed over that was not told of yet.
+
+        `follow` must have ended.
+        """
+        if not self.was_made:
+            return
+        notes = ops.get(self._at.handed_to(self._worker), prefix=True)
+        reply = await self._client.txn(success=[self.taking_away(), notes])
+        told = reply.replies[-1]
+        assert isinstance(told, RangeReply)
+        for note in told.kvs:
+            self._tell(note, take)
+
     def taking_away(self) -> DeleteRange:
         """Return what takes all offers away."""
         return ops.delete(self._at.free_of(self._worker), prefix=True)
@@ -77,7 +93,7 @@ class Offers:
         """Note that a claim has ended: the slot it was handed to is free."""
         self._used.pop(claim, None)
 
-    async def follow(self, take: Callable[[KeyValue], None]) -> None:
+    async def follow(self, take: Take) -> None:
         """Tell of every job that is handed over, as the claimed key it is; until cancelled."""
         notes = Mirror(self._client, self._at.handed_to(self._worker))
         async with AsyncExitStack() as following:
@@ -86,19 +102,20 @@ class Offers:
                     if not self._listening:
                         await following.enter_async_context(notes)
                         self._listening = True
-                    self._take_note_of(await notes.change(), take)
+                    for event in await notes.change():
+                        if event.kind is EventKind.PUT:
+                            self._tell(event.kv, take)
                 except (Unavailable, MaybeDone) as error:
                     if error.code is ErrorCode.STOPPING:
                         raise
                     log.warning("cannot hear of jobs", worker=self._worker, error=str(error))
                     await asyncio.sleep(RETRY_S)
 
-    def _take_note_of(self, events: Iterable[Event], take: Callable[[KeyValue], None]) -> None:
-        for event in events:
-            if event.kind is EventKind.PUT and event.kv.lease == self._session.lease:
-                number, kv = handed(self._at, self._worker, event.kv)
-                self._used[claim_of(kv)] = number
-                take(kv)
+    def _tell(self, note: KeyValue, take: Take) -> None:
+        if note.lease == self._session.lease:
+            number, kv = handed(self._at, self._worker, note)
+            self._used[claim_of(kv)] = number
+            take(kv)
 
     def _offer(self, number: bytes) -> TxnOp:
         return ops.put(slot_key(self._at, self._worker, number), lease=self._session.lease)

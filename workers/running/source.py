@@ -70,7 +70,10 @@ class Source:
         self._cancels = places.cancels
         guards = (ops.missing(at.shut, prefix=True),)
         self._seen_empty = False
-        self._claimer = Claimer(client, session, at.ready, at.held_by(worker), lambda: guards)
+        self._claimer = Claimer(
+            client, session, at.ready, at.held_by(worker), lambda: guards,
+            notes=at.handed_to(worker),
+        )  # fmt: skip
         self._guards = guards
         self.offers = Offers(client, session, at, worker)
         self._line = IdleLine(
@@ -132,13 +135,6 @@ class Source:
     def handed(self, kv: KeyValue) -> Drawn:
         """Note a job that was handed over, unless it is known already."""
         return Drawn([kv] if self._claimer.note(kv) else [], {})
-
-    async def withdraw(self) -> None:
-        """Take all offers away; what was handed over before is told by `unknown_to`."""
-        if self.offers.was_made:
-            away = self.offers.taking_away()
-            await self._client.txn(success=[away])
-            await self._claimer.recover()
 
     async def draw(self, limit: int) -> dict[str, str]:
         """Wait in line until there is something to claim, and claim up to `limit` jobs.

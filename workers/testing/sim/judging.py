@@ -88,8 +88,9 @@ class JobLog:
                 raise Violation(f"{spot.job}: due at {due_ms}, in line at {now_ms} ({revision})")
 
     def _check_new(self, revision: int, job_id: JobId) -> None:
-        job = self.ledger.jobs[job_id].job
+        job, holders = self.ledger.jobs[job_id].job, self.ledger.jobs[job_id].holders
         self.counts["jobs made"] += 1
+        self.counts["jobs made in a worker's hands"] += bool(holders)
         self.counts["jobs made by jobs"] += str(job.args.get("body", "")).endswith(CHILD)
         body = job.args.get("body")
         if not isinstance(body, str):
