@@ -170,7 +170,7 @@ class Claimer:
     async def recover(self) -> list[KeyValue]:
         """Look up all that is held, claims whose answers never came included."""
         await self._stop_undoing()
-        self._note(await self._settled())
+        self._note((await self._settled()).replies)
         self._in_doubt = False
         return list(self._holding.values())
 
@@ -218,7 +218,9 @@ class Claimer:
 
     async def _unnoticed(self) -> list[KeyValue]:
         """Find what hangs on our lease, under our prefix, by a claim whose answer was lost."""
-        return self._note(await self._client.txn(success=self._reading()))
+        if not self._notes:
+            return self._note((await self._client.get(self._target, prefix=True),))
+        return self._note((await self._client.txn(success=self._reading())).replies)
 
     def _reading(self) -> list[TxnOp]:
         reads: list[TxnOp] = [ops.get(self._target, prefix=True)]
@@ -226,8 +228,8 @@ class Claimer:
             reads.append(ops.get(self._notes, prefix=True, keys_only=True))
         return reads
 
-    def _note(self, reply: TxnReply) -> list[KeyValue]:
-        held, *others = [each for each in reply.replies if isinstance(each, RangeReply)]
+    def _note(self, replies: Iterable[Reply]) -> list[KeyValue]:
+        held, *others = [each for each in replies if isinstance(each, RangeReply)]
         told = {kv.key.removeprefix(self._notes) for notes in others for kv in notes.kvs}
         ours = [
             kv
@@ -268,7 +270,7 @@ class Claimer:
         await self._asked()
         while not self.session.lost.is_set():
             try:
-                for kv in self._note(await self._settled()):
+                for kv in self._note((await self._settled()).replies):
                     self.let_go(kv.key)
                     await self._client.give_back(kv.key, kv.create_revision)
                 self._in_doubt = False

@@ -154,7 +154,8 @@ class Drawing:
 
     def _offered(self) -> int:
         """Return how many slots to offer to one queue: what there is, divided among all."""
-        return self._free() // len(self._sources)
+        free = self._free()
+        return max(1, free // len(self._sources)) if free > 0 else 0
 
     def _handed(self, source: Source, kv: KeyValue) -> None:
         drawn = source.handed(kv)

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from coord.client import ops
-from coord.errors import ErrorCode, MaybeDone, Unavailable
+from coord.errors import CoordError, ErrorCode, MaybeDone, Unavailable
 from coord.model import EventKind, KeyValue
 from coord.requests import DeleteRange, RangeReply, TxnOp
 from recipes.mirror import Mirror
@@ -24,6 +24,7 @@ from workers.steps.hand import handed, note_of, slot_key
 
 OFFERS_MAX = 16  # of one worker in one queue
 RETRY_S = 0.2
+TAKE_BACK_S = 1.0
 
 log = structlog.get_logger("workers")
 
@@ -47,6 +48,8 @@ class Offers:
         self.was_made = False
         self._listening = False
         self._used: dict[Claim, bytes] = {}
+        self._open: set[bytes] = set()
+        """Numbers of the slots that are on offer, as far as is known."""
 
     def making(self, count: int) -> list[TxnOp]:
         """Return what offers up to `count` slots; nothing before `follow` listens."""
@@ -55,7 +58,6 @@ class Offers:
         used = set(self._used.values())
         numbers = (b"%04x" % at for at in range(OFFERS_MAX))
         free = [number for number in numbers if number not in used]
-        self.was_made = self.was_made or count > 0
         return [self._offer(number) for number in free[: max(0, count)]]
 
     def settling(self, claim: Claim, *, renew: bool) -> list[TxnOp]:
@@ -70,6 +72,21 @@ class Offers:
             return []
         told: TxnOp = ops.delete(note_of(self._at, self._worker, claim[0]))
         return [told, self._offer(number)] if renew and self.standing else [told]
+
+    async def take_back(self) -> None:
+        """Take away what is still on offer, for want of room."""
+        if self._open:
+            try:
+                async with asyncio.timeout(TAKE_BACK_S):
+                    await self._client.txn(success=[self.taking_away()])
+            except (CoordError, TimeoutError) as error:
+                log.warning("offers stand", worker=self._worker, error=str(error))
+            else:
+                self.taken_away()
+
+    def taken_away(self) -> None:
+        """Note that nothing is on offer any more."""
+        self._open.clear()
 
     async def withdraw(self, take: Take) -> None:
         """Take all offers away, and tell of every job handed over that was not told of yet.
@@ -115,7 +132,10 @@ class Offers:
         if note.lease == self._session.lease:
             number, kv = handed(self._at, self._worker, note)
             self._used[claim_of(kv)] = number
+            self._open.discard(number)
             take(kv)
 
     def _offer(self, number: bytes) -> TxnOp:
+        self.was_made = True
+        self._open.add(number)
         return ops.put(slot_key(self._at, self._worker, number), lease=self._session.lease)

@@ -4,6 +4,7 @@ A claim carries the condition that nothing holds the queue shut, and reads which
 jobs somebody asked to end, so that such a job is never started again.
 """
 
+import asyncio
 from collections.abc import Callable, Container, Iterable, Sequence
 
 from attrs import frozen
@@ -154,8 +155,12 @@ class Source:
         self.offers.standing = True
         try:
             kvs = await self._line.claim(limit, after=after, seen_empty=seen_empty)
+        except asyncio.CancelledError:
+            await self.offers.take_back()
+            raise
         finally:
             self.offers.standing = False
+        self.offers.taken_away()
         self.is_waiting = self._seen_empty = _is_all(kvs, self._line.limit)
         return self._read_cancels(self._claimer.answers)
 

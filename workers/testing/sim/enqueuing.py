@@ -31,7 +31,7 @@ def enqueuing(play: Play) -> Program:
         with actor.at_work(play.busy):
             number = 0
             while number < JOBS_MAX and not actor.is_over():
-                await actor.think(2.0)
+                await actor.think(actor.luck.choice((0.02, 2.0)))
                 number += 1
                 await _enqueue(actor, play, store, number)
 

@@ -90,7 +90,8 @@ class JobLog:
     def _check_new(self, revision: int, job_id: JobId) -> None:
         job, holders = self.ledger.jobs[job_id].job, self.ledger.jobs[job_id].holders
         self.counts["jobs made"] += 1
-        self.counts["jobs made in a worker's hands"] += bool(holders)
+        if holders:
+            self.counts["jobs made in a worker's hands"] += 1
         self.counts["jobs made by jobs"] += str(job.args.get("body", "")).endswith(CHILD)
         body = job.args.get("body")
         if not isinstance(body, str):
