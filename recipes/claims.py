@@ -260,11 +260,13 @@ class Claimer:
 
     async def _asked(self) -> None:
         """Wait until no claim is on its way: writes of one client may overtake each other."""
-        if self._asking is not None:
-            await asyncio.wait((self._asking,))
-            if not self._asking.cancelled():
-                self._asking.exception()  # told to whoever waited for it, if anybody did
-            self._asking = None
+        asking = self._asking
+        if asking is not None:
+            await asyncio.wait((asking,))
+            if not asking.cancelled():
+                asking.exception()  # told to whoever waited for it, if anybody did
+            if self._asking is asking:  # or else the next one is under way
+                self._asking = None
 
     async def _give_back_unnoticed(self) -> None:
         await self._asked()

@@ -47,7 +47,8 @@ class IdleLine:
         name: unlike that of every other claimer under the same session and source.
         opening: waits until the claimer's guards may hold, when one did not.
         arrival: waits until there may be something to claim; the claimer's own unless given.
-        room: tells how many keys it can take now; asked before each claim, at least one is taken.
+        room: tells how many keys it can take now; asked before each claim in line. Who has none
+            left when called leaves the line to others.
         entering: tells what else to do in the transaction that enters the line. That is repeated
             when its answer is lost.
 
@@ -95,6 +96,9 @@ class IdleLine:
             seen_empty: the claimer's last claim found nothing there, with no guard in its way; go
                 into line without trying once more.
 
+        Returns:
+            The keys; none where there was no room for any when something came.
+
         Raises:
             SessionLost: the session ended; nothing is held.
         """
@@ -106,7 +110,7 @@ class IdleLine:
             seen_empty = False
             if not found:
                 found = await self._in_line(limit, before, after)
-            if found:
+            if found or self._is_full:
                 return found
 
     async def _in_line(
@@ -130,6 +134,10 @@ class IdleLine:
         else:
             await hold.abandon()
         return turn.found
+
+    @property
+    def _is_full(self) -> bool:
+        return self._room is not None and self._room() <= 0
 
     def _fitting(self, limit: int) -> int:
         """Return how many keys to ask for, and note it."""
@@ -193,6 +201,8 @@ class _Turn:
             else:
                 client, token = self._line._client, blocker.create_revision
                 await until_gone(client, blocker.key, token, ahead.revision)
+            if self._line._is_full:
+                return
             self.found = await self._claimer.claimed_by(self._try)
             if self.found and blocker is None:
                 calls = min(-(-self._left_over // self._limit), CALLED_MAX)

@@ -83,7 +83,7 @@ class Drawing:
 
     def freed(self, queue: str, claim: Claim) -> list[TxnOp]:
         """Return what goes with the end of a claim: its slot is offered again if it was offered."""
-        return self._sources[queue].offers.settling(claim, renew=self._free() > 0)
+        return self._sources[queue].offers.settling(claim, self._offered())
 
     def wanted(self, room: int) -> list[tuple[Source, int]]:
         """Divide room for jobs among the queues that may have some.

@@ -48,30 +48,34 @@ class Offers:
         self.was_made = False
         self._listening = False
         self._used: dict[Claim, bytes] = {}
+        self._freed: dict[Claim, bytes] = {}
         self._open: set[bytes] = set()
         """Numbers of the slots that are on offer, as far as is known."""
 
     def making(self, count: int) -> list[TxnOp]:
         """Return what offers up to `count` slots; nothing before `follow` listens."""
-        if not self._listening:
-            return []
-        used = set(self._used.values())
-        numbers = (b"%04x" % at for at in range(OFFERS_MAX))
-        free = [number for number in numbers if number not in used]
-        return [self._offer(number) for number in free[: max(0, count)]]
+        return [self._offer(number) for number in self._unused()[: max(0, count)]]
 
-    def settling(self, claim: Claim, *, renew: bool) -> list[TxnOp]:
-        """Return what goes with the end of a claim; nothing for jobs that were not handed over.
+    def settling(self, claim: Claim, count: int) -> list[TxnOp]:
+        """Return what goes with the end of a claim: its note goes, and a slot is on offer again.
+
+        Asked again for the same claim it says the same.
 
         Args:
-            claim: that ends.
-            renew: whether to offer its slot again, if the worker still stands in line.
+            claim: that ends; of a job that was handed over, or of any other.
+            count: how many slots may be on offer while the worker stands in line.
         """
         number = self._used.get(claim)
-        if number is None:
-            return []
-        told: TxnOp = ops.delete(note_of(self._at, self._worker, claim[0]))
-        return [told, self._offer(number)] if renew and self.standing else [told]
+        told: list[TxnOp] = []
+        if number is not None:
+            told.append(ops.delete(note_of(self._at, self._worker, claim[0])))
+        number = number or self._freed.get(claim)
+        if number is None and len(self._open) < count:
+            number = next(iter(self._unused()), None)
+        if number is None or not self.standing:
+            return told
+        self._freed[claim] = number
+        return [*told, self._offer(number)]
 
     async def take_back(self) -> None:
         """Take away what is still on offer, for want of room."""
@@ -109,6 +113,7 @@ class Offers:
     def let_go(self, claim: Claim) -> None:
         """Note that a claim has ended: the slot it was handed to is free."""
         self._used.pop(claim, None)
+        self._freed.pop(claim, None)
 
     async def follow(self, take: Take) -> None:
         """Tell of every job that is handed over, as the claimed key it is; until cancelled."""
@@ -134,6 +139,13 @@ class Offers:
             self._used[claim_of(kv)] = number
             self._open.discard(number)
             take(kv)
+
+    def _unused(self) -> list[bytes]:
+        if not self._listening:
+            return []
+        used = self._open.union(self._used.values())
+        numbers = (b"%04x" % at for at in range(OFFERS_MAX))
+        return [number for number in numbers if number not in used]
 
     def _offer(self, number: bytes) -> TxnOp:
         self.was_made = True

@@ -160,6 +160,11 @@ class Source:
             raise
         finally:
             self.offers.standing = False
+        if not kvs:
+            # No room: whoever has some comes next, and this worker claims again when it has.
+            await self.offers.take_back()
+            self.is_waiting = False
+            return {}
         self.offers.taken_away()
         self.is_waiting = self._seen_empty = _is_all(kvs, self._line.limit)
         return self._read_cancels(self._claimer.answers)

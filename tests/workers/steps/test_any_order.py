@@ -29,6 +29,7 @@ from workers.model.places import Places
 from workers.model.states import ENDED, State
 from workers.result_leases import ResultLeases
 from workers.steps import cancel, held
+from workers.steps.hand import handed, slot_key
 from workers.steps.held import end_held, put_back, retry, snooze
 from workers.steps.move import Move
 from workers.steward import admission
@@ -47,8 +48,8 @@ TTL_MS = 900
 STEPS = 250
 SEEDS = 30
 WEIGHTS = {
-    "enqueue": 20, "claim": 20, "end": 14, "bury": 2, "retry": 6, "snooze": 3, "put back": 2,
-    "give back": 2, "cancel": 4, "replay": 3, "limit": 3, "no limit": 2, "stall": 3, "wake": 5,
+    "enqueue": 20, "claim": 20, "offer": 12, "hear": 12, "end": 14, "bury": 2, "retry": 6,
+    "snooze": 3, "put back": 2, "give back": 2, "cancel": 4, "replay": 3, "limit": 3, "no limit": 2, "stall": 3, "wake": 5,
     "die": 2, "lose": 4,
 }  # fmt: skip
 
@@ -67,6 +68,18 @@ class _Worker:
         held = at.held_by(self.name)
         reply = await self.client.claim(at.ready, held, self.session.lease, 2)
         self.claimed += reply.kvs
+
+    async def offer(self, queue: str) -> None:
+        """Lay out slots, whether or not they are free."""
+        at = PLACES.queue(queue)
+        for number in (b"0000", b"0001"):
+            await self.client.put(slot_key(at, self.name, number), lease=self.session.lease)
+
+    async def hear(self, queue: str) -> None:
+        """Learn what was handed over."""
+        at = PLACES.queue(queue)
+        notes = await self.client.get(at.handed_to(self.name), prefix=True)
+        self.claimed += [handed(at, self.name, note)[1] for note in notes.kvs]
 
 
 class _Steward:
@@ -124,8 +137,8 @@ class _World:
         match action:
             case "enqueue":
                 self.enqueued.append(await store.enqueue(luck.choice(QUEUES), self.new_job()))
-            case "claim":
-                await worker.claim(luck.choice(QUEUES))
+            case "claim" | "offer" | "hear":
+                await getattr(worker, action)(luck.choice(QUEUES))
             case "end" | "bury" | "retry" | "snooze" | "put back" | "give back":
                 if worker.claimed:
                     await self.settle_claim(worker, luck.choice(worker.claimed), action)
