@@ -98,8 +98,7 @@ class DumbStore:
             reply: Reply = self._do(op, lease_id)
         except _No as no:
             self.keys, self.origins, self.leases = keys, origins, leases
-            self.made = []
-            self.sequenced = b""
+            self.made, self.sequenced = [], b""
             return ErrorReply(int(no.code))
         self._commit()
         return reply
@@ -114,8 +113,7 @@ class DumbStore:
             self.revision += 1
             self.past[self.revision] = dict(self.keys)
             self.log[self.revision] = self.made
-            self.made = []
-            self.sequenced = b""
+            self.made, self.sequenced = [], b""
 
     @property
     def _shown(self) -> int:

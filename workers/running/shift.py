@@ -165,13 +165,9 @@ class Shift:
     async def _stand_for_steward(self) -> None:
         if self._settings.steward:
             steward = Steward(
-                self._client,
-                self._session,
-                self._places,
-                self._timer,
-                all_chores(self._timer),
-                self._name,
-            )
+                self._client, self._session, self._places, self._timer,
+                all_chores(self._timer), self._name,
+            )  # fmt: skip
             await steward.run()
 
     async def _fail_when_lost(self) -> None:

@@ -49,8 +49,8 @@ STEPS = 250
 SEEDS = 30
 WEIGHTS = {
     "enqueue": 20, "claim": 20, "offer": 12, "hear": 12, "end": 14, "bury": 2, "retry": 6,
-    "snooze": 3, "put back": 2, "give back": 2, "cancel": 4, "replay": 3, "limit": 3, "no limit": 2, "stall": 3, "wake": 5,
-    "die": 2, "lose": 4,
+    "snooze": 3, "put back": 2, "give back": 2, "cancel": 4, "replay": 3, "limit": 3,
+    "no limit": 2, "stall": 3, "wake": 5, "die": 2, "lose": 4,
 }  # fmt: skip
 
 
