@@ -5,16 +5,11 @@ promise was broken, or that something the campaign is for never happened.
 """
 
 import sys
-import time
-from collections import Counter
 
 import click
 
-from coord.testing.campaign import Outcome, draw_run, never_happened, run_campaign, run_seed
-
-_FULL_SEEDS = 200  # fewer cannot be expected to see everything happen
-_FAILURES_MAX = 20  # then the campaign ends: more of the same teaches nothing
-_PROGRESS_S = 5.0
+from coord.testing.campaign import draw_run, never_happened, run_campaign, run_seed
+from coord.testing.telling import tell_campaign, tell_run
 
 
 @click.command()
@@ -37,42 +32,12 @@ def _run_one(seed: int, trace: bool, plan: bool) -> int:
         click.echo(f"{swarm}")
         for fault in faults:
             click.echo(f"{fault.at_ms:10.1f} {fault.blow}")
-    outcome = run_seed(seed, click.echo if trace else None)
-    for name, value in outcome.counts.items():
-        click.echo(f"{value:10}  {name}")
-    click.echo(f"trace {outcome.trace}, {outcome.wall_s:.2f} s")
-    if outcome.failure:
-        click.echo(f"seed {seed} FAILED\n{outcome.failure}")
-        return 1
-    return 0
+    return tell_run(run_seed(seed, click.echo if trace else None))
 
 
 def _run_many(seeds: range, jobs: int) -> int:
-    totals: Counter[str] = Counter()
-    failed: list[Outcome] = []
-    done = 0
-    started = told = time.monotonic()
-    for done, outcome in enumerate(run_campaign(seeds, jobs), 1):
-        totals.update(outcome.counts)
-        if outcome.failure:
-            failed.append(outcome)
-            click.echo(f"seed {outcome.seed} FAILED: {outcome.failure[-1500:]}")
-            click.echo(f"    python -m coord.testing.sim --seed {outcome.seed} --trace")
-            if len(failed) == _FAILURES_MAX:
-                click.echo(f"stopped after {done} seeds: {_FAILURES_MAX} failed")
-                break
-        if time.monotonic() - told > _PROGRESS_S:
-            told = time.monotonic()
-            click.echo(f"{done} of {len(seeds)} seeds, {len(failed)} failed")
-    for name, value in totals.items():
-        click.echo(f"{value:12}  {name}")
-    click.echo(f"{done} seeds in {time.monotonic() - started:.0f} s, {len(failed)} failed")
-    missing = never_happened(totals) if len(seeds) >= _FULL_SEEDS else []
-    for name in missing:
-        click.echo(f"never happened: {name}")
-    for outcome in sorted(failed, key=lambda outcome: outcome.seed):
-        click.echo(f"replay: python -m coord.testing.sim --seed {outcome.seed} --trace")
-    return 1 if failed or missing else 0
+    replay = "python -m coord.testing.sim --seed {seed} --trace"
+    return tell_campaign(run_campaign(seeds, jobs), len(seeds), replay, never_happened)
 
 
 if __name__ == "__main__":
