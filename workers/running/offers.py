@@ -41,11 +41,11 @@ class Offers:
 
     def __init__(self, client: KeyStore, session: KeptLease, at: QueuePlaces, worker: str) -> None:
         self.standing = False
+        self.was_made = False
         self._client = client
         self._session = session
         self._at = at
         self._worker = worker
-        self.was_made = False
         self._listening = False
         self._used: dict[Claim, bytes] = {}
         self._freed: dict[Claim, bytes] = {}
