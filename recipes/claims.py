@@ -272,8 +272,10 @@ class Claimer:
         await self._asked()
         while not self.session.lost.is_set():
             try:
-                for kv in self._note((await self._settled()).replies):
-                    self.let_go(kv.key)
+                fresh = self._note((await self._settled()).replies)
+                for kv in fresh:
+                    self.let_go(kv.key)  # all at once: nobody else may take them for held
+                for kv in fresh:
                     await self._client.give_back(kv.key, kv.create_revision)
                 self._in_doubt = False
                 return

@@ -31,6 +31,7 @@ class Witness:
         self._bucket = places.bucket(paced_limit)
         self._admitted = places.admitted(paced_limit)
         self._lost_s: dict[JobId, float] = {}
+        self._explained: dict[str, tuple[float, int]] = {}
         self._told_s = time.monotonic()
 
     async def follow(self, client: aio.Client, killed_s: Mapping[str, float]) -> None:
@@ -64,11 +65,22 @@ class Witness:
     def _time_hand_over(self, event: Event, spot: Spot, killed_s: Mapping[str, float]) -> None:
         if spot.kind is not Kind.HELD:
             return
-        if event.cause is Cause.GIVEN_BACK and spot.of in killed_s:
+        if event.cause is Cause.GIVEN_BACK and self._is_by_hit(event, spot, killed_s):
             self._lost_s[spot.job] = killed_s[spot.of]
             self.returns_s.append(time.monotonic() - killed_s[spot.of])
         elif event.kind is EventKind.PUT and spot.job in self._lost_s:
             self.hand_overs_s.append(time.monotonic() - self._lost_s.pop(spot.job))
+
+    def _is_by_hit(self, event: Event, spot: Spot, killed_s: Mapping[str, float]) -> bool:
+        """Whether a job went back for the last hit of its worker: all it held does, at once."""
+        hit_s = killed_s.get(spot.of)
+        if hit_s is None:
+            return False
+        known_s, revision = self._explained.get(spot.of, (0.0, 0))
+        if known_s != hit_s:
+            self._explained[spot.of] = (hit_s, event.kv.mod_revision)
+            return True
+        return revision == event.kv.mod_revision
 
     def _note_pace(self, events: list[Event]) -> None:
         puts = [event.kv for event in events if event.kind is EventKind.PUT]

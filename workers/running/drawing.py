@@ -61,6 +61,7 @@ class Drawing:
         self._waits: dict[Source, asyncio.Task[dict[str, str]]] = {}
         self._turn = 0
         self._following: list[asyncio.Task[None]] = []
+        self._closing: list[asyncio.Task[None]] = []
         self._full: asyncio.TimerHandle | None = None
         self._sources = {
             queue: Source(
@@ -109,7 +110,7 @@ class Drawing:
         What waits has claimed when `take` is called.
         """
         if not source.is_waiting:
-            if source in self._waits:
+            if source in self._waits and not self._waits[source].cancelling():
                 # An answer that came later knows better than the one that made us wait.
                 self._waits[source].cancel()
         elif self._group is not None and source not in self._waits:
@@ -129,27 +130,38 @@ class Drawing:
                 waiting.cancel()
 
     async def stop(self) -> None:
-        """Wait for nothing any more; what was just claimed is handed over."""
-        self._group = None
+        """Wait for nothing any more, and offer nothing; what was just claimed is passed on.
+
+        What is handed over all the same is heard of until `close`.
+        """
+        group, self._group = self._group, None
         if self._full is not None:
             self._full.cancel()
         for waiting in self._waits.values():
             waiting.cancel()
         if self._waits:
             await asyncio.wait(list(self._waits.values()))
-        for following in self._following:
-            following.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
-        await asyncio.gather(*(self._withdraw(source) for source in self._sources.values()))
+        if group is not None:
+            closing = (join(group, source.offers.close()) for source in self._sources.values())
+            self._closing = [task for task in closing if task is not None]
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=WITHDRAW_S)
         for source in self._sources.values():
             self._take(source, Drawn(source.unknown_to(self._known), {}))
+
+    async def close(self) -> None:
+        """Hear of nothing any more; what was handed over to the last is handed on to `take`."""
+        for task in (*self._closing, *self._following):
+            task.cancel()
+        await asyncio.gather(*self._closing, *self._following, return_exceptions=True)
+        await asyncio.gather(*(self._withdraw(source) for source in self._sources.values()))
 
     async def _withdraw(self, source: Source) -> None:
         try:
             async with asyncio.timeout(WITHDRAW_S):
                 await source.offers.withdraw(partial(self._handed, source))
         except (CoordError, TimeoutError) as error:
-            # What may be handed over yet goes back into line with the session.
+            # What may be handed over yet goes back into line with the session, which ends now.
             log.warning("offers stand", worker=self._settings.name, error=str(error))
 
     def _offered(self) -> int:

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from coord.client import ops
-from coord.errors import CoordError, ErrorCode, MaybeDone, Unavailable
+from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.model import EventKind, KeyValue
 from coord.requests import DeleteRange, RangeReply, TxnOp
 from recipes.mirror import Mirror
@@ -54,6 +54,7 @@ class Offers:
 
     def making(self, count: int) -> list[TxnOp]:
         """Return what offers up to `count` slots; nothing before `follow` listens."""
+        self._open.clear()  # what is there all the same is only written again
         return [self._offer(number) for number in self._unused()[: max(0, count)]]
 
     def settling(self, claim: Claim, count: int) -> list[TxnOp]:
@@ -78,7 +79,7 @@ class Offers:
         return [*told, self._offer(number)]
 
     async def take_back(self) -> None:
-        """Take away what is still on offer, for want of room."""
+        """Take away what is still on offer, for want of room; it stands where that fails."""
         if self._open:
             try:
                 async with asyncio.timeout(TAKE_BACK_S):
@@ -87,6 +88,16 @@ class Offers:
                 log.warning("offers stand", worker=self._worker, error=str(error))
             else:
                 self.taken_away()
+
+    async def close(self) -> None:
+        """Take everything away that may be on offer, however long the cluster is away."""
+        while self.was_made and not self._session.lost.is_set():
+            try:
+                await self._client.txn(success=[self.taking_away()])
+                return
+            except (Unavailable, MaybeDone) as error:
+                log.warning("offers stand", worker=self._worker, error=str(error))
+                await asyncio.sleep(RETRY_S)
 
     def taken_away(self) -> None:
         """Note that nothing is on offer any more."""
@@ -128,8 +139,6 @@ class Offers:
                         if event.kind is EventKind.PUT:
                             self._tell(event.kv, take)
                 except (Unavailable, MaybeDone) as error:
-                    if error.code is ErrorCode.STOPPING:
-                        raise
                     log.warning("cannot hear of jobs", worker=self._worker, error=str(error))
                     await asyncio.sleep(RETRY_S)
 

@@ -93,13 +93,9 @@ class Shift:
         self._reporter = Reporter(client, session, places.progress, by=settings.name)
         self._cancels = Mirror(client, places.cancels)
         self._drawing = Drawing(
-            client,
-            session,
-            settings,
-            known=self._held,
-            free=lambda: self._free,
-            take=self.drawn,
-        )
+            client, session, settings,
+            known=self._held, free=lambda: self._free, take=self.drawn,
+        )  # fmt: skip
         self._group: asyncio.TaskGroup | None = None
         self._claiming = True
         self._giving = False
@@ -194,6 +190,8 @@ class Shift:
         self._ledger.look()
 
     def _take(self, source: Source, kv: KeyValue, cancels: dict[str, str]) -> None:
+        if claim_of(kv) in self._held:
+            return  # handed over, and found again where a claim was in doubt
         job_id = JobId(source.queue, kv.key.rpartition(b"/")[2].decode())
         job = decode_job(kv.value)
         if job is None:
@@ -371,6 +369,7 @@ class Shift:
             self._settle(held, PutBack())
         while self._backlog:
             self._settle(self._backlog.popleft(), PutBack())
+        await self._drawing.close()
         with contextlib.suppress(TimeoutError, CoordError):
             async with asyncio.timeout(self._settings.hand_back_s):
                 await self._ledger.quiet()
