@@ -45,7 +45,7 @@ from transport.memory import MemoryNetwork
 from transport.settings import LinkSettings
 
 CLUSTER = ClusterId(7)
-_SETTLE_MS = 60_000.0  # a client of the smallest window takes that long to read a long backlog
+_SETTLE_MS = 120_000.0  # so long a client of the smallest window may read a long backlog
 
 
 class Application(Protocol):

@@ -161,6 +161,10 @@ class SharedWaits:
             for item, answer in zip(running, answers, strict=True):
                 if kv := only(answer):
                     self._refuse_unkept(item, kv.value)
+                elif item in self._expected:
+                    # It moved on meanwhile, maybe to an end that is not kept.
+                    self._unseen.add(item)
+                    self._news.set()
 
     def _refuse_unkept(self, item: bytes, value: bytes) -> None:
         job = decode_job(value)
