@@ -234,7 +234,7 @@ def test_a_key_put_as_claimed_goes_back_where_it_says_it_came_from() -> None:
     assert [(e.kind, e.cause, e.kv.key) for e in events] == [
         (EventKind.PUT, Cause.CLAIMED, b"c/" + digits)
     ]
-    assert feed.do(Claim(b"c/", b"d/", 8)).kvs == ()  # type: ignore[union-attr]
+    assert feed.do(Claim(b"c/", b"d/", 8)).kvs == ()
     feed.do(LeaseRevoke(7))
     assert get(feed, b"q/" + digits) == KeyValue(b"q/" + digits, b"v", 3, 3, 1, 0, 1)
     assert keys(feed) == [b"q/" + digits]

@@ -1,7 +1,7 @@
 """Many who wait for jobs of one queue: few requests, and each is told what those alone are told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -202,3 +202,38 @@ async def test_an_ending_that_cannot_be_read_is_said_to_be_so() -> None:
     await settle()
     failures = [wait.exception() for wait in crowd.waits]
     assert all(isinstance(failure, Refused) for failure in failures)
+
+
+class LateClient(CountingClient):
+    """Lets something happen between two reads of one look."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        super().__init__(cluster)
+        self.meanwhile: list[Callable[[], Awaitable[object]]] = []
+
+    async def txn(self, *args: object, **options: object) -> TxnReply:
+        reply = await super().txn(*args, **options)
+        if self.meanwhile:
+            await self.meanwhile.pop()()
+        return reply
+
+
+@in_loop
+async def test_a_job_that_ends_unkept_while_it_is_looked_for_keeps_nobody_waiting() -> None:
+    cluster = LocalCluster()
+    client, other = LateClient(cluster), cluster.client()
+    store = JobStore(client, timer=HandTimer())
+    kept = await store.enqueue_many([NewJob("mail", Job("send"))] * ALONE_MAX)
+    async with other.session() as session:
+        worker = HandWorker(other, session.lease)
+        unkept = await store.enqueue("mail", Job("send", result_ttl_ms=0), priority=9)
+        (held,) = await worker.take("mail", 1)
+        waits = [asyncio.create_task(store.wait(job_id)) for job_id in kept]
+        await settle()
+        client.meanwhile = [lambda: worker.complete(held)]
+        async with asyncio.timeout(5):
+            with pytest.raises((UnknownJob, NotKept)):
+                await store.wait(unkept)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

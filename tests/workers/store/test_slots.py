@@ -3,6 +3,7 @@
 import pytest
 
 from coord.client import ops
+from coord.requests import LeaseRevoke
 from coord.testing.local import LocalCluster, in_loop
 from workers.model.ids import JobId
 from workers.model.job import Job
@@ -35,7 +36,7 @@ async def lay_out(store: JobStore, worker: str, slots: int) -> int:
 
 
 async def clear_line(store: JobStore) -> None:
-    await store.client.delete(AT.ready, prefix=True)
+    await store.client.txn(success=[ops.delete(AT.ready, prefix=True)])
 
 
 async def states(store: JobStore, *jobs: JobId) -> list[State | None]:
@@ -76,7 +77,7 @@ async def test_what_is_out_of_date_costs_nothing_but_a_place_in_line(
     lease = await lay_out(store, "gone", 2)
     await store.enqueue("q", Job("f"))
     await clear_line(store)
-    await store.client.revoke(lease)
+    cluster.write(LeaseRevoke(lease))
     await lay_out(store, "w", 1)
     before = len(cluster.applied)
     late = await store.enqueue("q", Job("f"))
