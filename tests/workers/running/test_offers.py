@@ -89,9 +89,9 @@ async def test_a_worker_is_handed_no_more_than_it_offers_and_lays_out_again_what
         await shows(store, "hanging", times=2)
         # It may be claimed ahead for a moment, as others that come while all slots are taken.
         await until(store, AT.ready, 1)
-        assert (await store.client.get(AT.free, prefix=True)).count == 0
+        await until_offered(store, 0)
         assert await store.find(waits)
-    assert len(worker.tally.handed_back) == 2
+    assert len(worker.tally.handed_back) >= 2
 
 
 @in_loop
