@@ -36,17 +36,16 @@ class Offers:
 
     Attributes:
         standing: whether the worker stands in line; only then are offers made anew.
-        was_made: whether any offer was ever made.
     """
 
     def __init__(self, client: KeyStore, session: KeptLease, at: QueuePlaces, worker: str) -> None:
         self.standing = False
-        self.was_made = False
         self._client = client
         self._session = session
         self._at = at
         self._worker = worker
         self._listening = False
+        self._was_made = False
         self._used: dict[Claim, bytes] = {}
         self._freed: dict[Claim, bytes] = {}
         self._open: set[bytes] = set()
@@ -91,7 +90,7 @@ class Offers:
 
     async def close(self) -> None:
         """Take everything away that may be on offer, however long the cluster is away."""
-        while self.was_made and not self._session.lost.is_set():
+        while self._was_made and not self._session.lost.is_set():
             try:
                 await self._client.txn(success=[self.taking_away()])
                 return
@@ -108,7 +107,7 @@ class Offers:
 
         `follow` must have ended.
         """
-        if not self.was_made:
+        if not self._was_made:
             return
         notes = ops.get(self._at.handed_to(self._worker), prefix=True)
         reply = await self._client.txn(success=[self.taking_away(), notes])
@@ -157,6 +156,6 @@ class Offers:
         return [number for number in numbers if number not in used]
 
     def _offer(self, number: bytes) -> TxnOp:
-        self.was_made = True
+        self._was_made = True
         self._open.add(number)
         return ops.put(slot_key(self._at, self._worker, number), lease=self._session.lease)

@@ -23,16 +23,6 @@ pytestmark = pytest.mark.integration
 SOON = Backoff(base_ms=1, factor=1.0, jitter=0.0)
 
 
-@pytest.fixture
-def cluster() -> LocalCluster:
-    return LocalCluster()
-
-
-@pytest.fixture
-def store(cluster: LocalCluster) -> JobStore:
-    return JobStore(cluster.client())
-
-
 async def held(store: JobStore) -> int:
     return (await store.client.get("coord/queue/default/held/", prefix=True, count_only=True)).count
 

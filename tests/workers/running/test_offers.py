@@ -20,16 +20,6 @@ pytestmark = pytest.mark.integration
 AT = Places().queue("default")
 
 
-@pytest.fixture
-def cluster() -> LocalCluster:
-    return LocalCluster()
-
-
-@pytest.fixture
-def store(cluster: LocalCluster) -> JobStore:
-    return JobStore(cluster.client())
-
-
 async def until(store: JobStore, prefix: bytes, count: int) -> None:
     """Wait until there are so many keys under a prefix."""
     async with asyncio.timeout(DEADLINE_S), store.client.watch(prefix, prefix=True) as watch:
