@@ -10,11 +10,11 @@ import asyncio
 import os
 import signal
 import sys
-from asyncio.subprocess import PIPE
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -80,12 +80,13 @@ class Stage:
         """
         self._starting = True
         try:
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=None if given is None else PIPE,
-                env={**os.environ, **environment},
-                preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
-            )
+            with _read_from(given) as stdin:
+                child = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=stdin,
+                    env={**os.environ, **environment},
+                    preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),
+                )
         except FileNotFoundError:
             return _complain(f"{command[0]}: command not found", NOT_FOUND)
         except OSError as error:
@@ -96,7 +97,7 @@ class Stage:
             with suppress(ProcessLookupError):
                 child.terminate()
         self._child = child
-        finished = asyncio.ensure_future(_fed(child, given))
+        finished = asyncio.ensure_future(child.wait())
         over = asyncio.ensure_future(ended())
         try:
             await asyncio.wait((finished, over), return_when=asyncio.FIRST_COMPLETED)
@@ -133,11 +134,16 @@ def say(*lines: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _fed(child: asyncio.subprocess.Process, given: bytes | None) -> int:
-    """Write `given` to a child's stdin, whether it reads that or not, and await its end."""
-    if given is not None:
-        await child.communicate(given)
-    return await child.wait()
+@contextmanager
+def _read_from(given: bytes | None) -> Iterator[IO[bytes] | None]:
+    """Lend a file without a name that holds `given`: unlike a pipe, it may be left unread."""
+    if given is None:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        yield file
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
