@@ -71,6 +71,8 @@ class Partitioner:
         self._prefix = ops.key_bytes(prefix)
         self._name = name
         self._held: dict[str, tuple[Share, asyncio.Task[None]]] = {}
+        # Claims whose deletion was sent and not answered: it may still happen, at any time.
+        self._leaving: set[int] = set()
 
     @property
     def held(self) -> Mapping[str, Share]:
@@ -116,6 +118,7 @@ class Partitioner:
 
     async def _take_part(self, session: KeptLease, work: Work) -> None:
         me = self._prefix + b"members/" + f"{session.lease:016x}".encode()
+        self._leaving.clear()
         while True:
             try:
                 with session_ends():
@@ -184,6 +187,9 @@ class Partitioner:
             if not answer.kvs or answer.kvs[0].lease != session.lease:
                 return  # somebody else has it still; its end is a change that wakes us
             token = answer.kvs[0].create_revision  # an earlier try of ours got through
+            if token in self._leaving:
+                await self._let_go(key, token)
+                return  # its end is a change that wakes us, and the next claim is a new one
         share = Share(item, value, key, token)
         self._held[item] = share, asyncio.create_task(work(share), name=f"item {item}")
 
@@ -194,7 +200,9 @@ class Partitioner:
             await self._let_go(share.key, share.token)
 
     async def _let_go(self, key: bytes, token: int) -> None:
+        self._leaving.add(token)
         await self._client.txn(compare=[ops.created(key, "==", token)], success=[ops.delete(key)])
+        self._leaving.discard(token)
 
     async def _stop(self, items: list[str]) -> None:
         """Cancel the work on items and see it end; only then are they held no more."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from coord import ops
 from coord.client.ops import Text
 from coord.client.watch import WatchBatch
-from coord.errors import ErrorCode, Misuse, Unavailable
-from coord.requests import TxnReply
+from coord.errors import ErrorCode, MaybeDone, Misuse, Unavailable
+from coord.requests import DeleteRange, TxnReply
 from coord.testing.local import LocalClient, LocalCluster, LocalWatch, in_loop, settle
 from recipes import partitioner as partitioner_module
 from recipes.partitioner import Partitioner, Share
@@ -302,6 +302,60 @@ async def _outage() -> None:
 def test_an_outage_is_outlived_within_the_same_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitioner_module, "RETRY_S", 0.001)
     _outage()
+
+
+class _HoldsBack(LocalClient):
+    """Its first deletion is answered with MaybeDone, and happens when it is told to."""
+
+    late: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+
+    async def txn(self, *args: Any, **options: Any) -> TxnReply:
+        if self.late is None and isinstance(options["success"][0], DeleteRange):
+            self.late = args, options
+            raise MaybeDone("the request was lost", ErrorCode.LOST_ANSWER)
+        return await super().txn(*args, **options)
+
+    async def arrive(self) -> None:
+        """Let it happen."""
+        assert self.late is not None
+        args, options = self.late
+        await super().txn(*args, **options)
+
+
+@in_loop
+async def _late_deletion() -> None:
+    cluster = LocalCluster()
+    client = _HoldsBack(cluster)
+    part = Partitioner(client, "p/", "a")
+    begun: asyncio.Queue[int] = asyncio.Queue()
+
+    async def work(share: Share) -> None:
+        begun.put_nowait(share.token)
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(part.run(work))
+    await part.add("i")
+    first = await begun.get()
+    await cluster.client().delete("p/items/i")
+    await settle()
+    assert part.held == {}
+    await part.add("i")  # wanted again before anybody knows what became of the deletion
+    second = await asyncio.wait_for(begun.get(), 5)
+    await client.arrive()
+    await settle()
+    # The late deletion was of a claim that is over: the item is held as before.
+    assert second > first
+    assert [share.token for share in part.held.values()] == [second]
+    assert begun.empty()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_an_item_given_up_without_an_answer_is_never_resumed_under_the_same_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partitioner_module, "RETRY_S", 0.001)
+    _late_deletion()
 
 
 @in_loop
