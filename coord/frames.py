@@ -75,7 +75,15 @@ class WatchCredit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6)
     consumed_bytes: Id
 
 
-ClientFrame = Hello | WriteFrame | ReadFrame | WatchCreate | WatchCancel | WatchCredit
+class AnswerCredit(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
+    """Bytes of other frames than those of watches taken since this connection last said so."""
+
+    taken_bytes: Id
+
+
+ClientFrame = (
+    Hello | WriteFrame | ReadFrame | WatchCreate | WatchCancel | WatchCredit | AnswerCredit
+)
 
 # --- node to client ---------------------------------------------------------------------------
 

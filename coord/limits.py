@@ -16,6 +16,7 @@ TXN_OPS_MAX = 1024  # per list, compares and operations alike (etcd: 128)
 TXN_DEPTH_MAX = 8  # nested transactions
 RANGE_LIMIT_MAX = 100_000  # keys in one answer; more are reached by paging
 REPLY_BYTES_MAX = 32 * MIB  # one range answer; more is refused with advice to page
+ANSWER_WINDOW_BYTES = 64 * MIB  # answers sent and not yet taken, per connection; then it waits
 CLAIM_KEYS_MAX = 1024  # keys taken by one claim
 LEASE_TTL_MS_MIN = 100  # below this, a heart-beat of the cluster would outlive the lease
 LEASE_TTL_MS_MAX = 9_000_000_000_000  # etcd's cap of 9e9 seconds
@@ -72,6 +73,7 @@ SNAPSHOT_LOG_BYTES = 128 * MIB  # log written since the last snapshot before the
 DISK_RESERVE_BYTES = 64 * MIB  # below this much free space only deletes and reads are served
 
 assert KEY_BYTES_MAX < VALUE_BYTES_MAX < REQUEST_BYTES_MAX < FRAME_BYTES_MAX
+assert REPLY_BYTES_MAX < ANSWER_WINDOW_BYTES  # one answer is never too much
 assert DRAIN_BYTES_MAX + FRAME_BYTES_MAX < ENTRY_BYTES_MAX < PROPOSALS_BYTES_MAX
 assert ENTRY_BYTES_MAX < SEGMENT_BYTES
 assert 2 * HEARTBEAT_TICKS < ELECTION_TICKS

@@ -35,6 +35,7 @@ from coord.requests import LeaseKeepAlive, ReadOp, WriteOp
 
 TICK_MS = 20.0  # while something waits: how exactly deadlines and repeats are kept
 _RENEWAL_BYTES = 16
+_WATCH_FRAMES = (WatchCreated, WatchEvents, WatchProgress, WatchCanceled)
 
 
 class ClientCore:
@@ -109,6 +110,8 @@ class ClientCore:
             self.malformed_count += 1
             return
         self.routes.heard(address)
+        if type(frame) not in _WATCH_FRAMES:
+            self.routes.took(address, len(payload))
         if type(frame) is WriteReply:
             self.routes.believe(frame.leader)
             self.writes.replied(frame, now_ms)

@@ -10,9 +10,12 @@ from typing import Protocol
 
 import attrs
 
+from coord import limits
 from coord.client.settings import Settings
 from coord.codec import client_frames
-from coord.frames import PROTOCOL_VERSION, Hello, HelloReply
+from coord.frames import PROTOCOL_VERSION, AnswerCredit, Hello, HelloReply
+
+CREDIT_STEP_BYTES = limits.ANSWER_WINDOW_BYTES // 8  # told this often
 
 
 class Wire(Protocol):
@@ -47,6 +50,8 @@ class Endpoint:
     leaderless_since_ms: float | None = None
     """Since when it says that it knows no leader."""
     shunned_until_ms: float = 0.0
+    untold_bytes: int = 0
+    """Answers taken on this connection, of which the node has not been told."""
 
 
 class Routes:
@@ -92,6 +97,7 @@ class Routes:
         endpoint = self._endpoints.get(address)
         if endpoint is not None:
             endpoint.linked = True
+            endpoint.untold_bytes = 0
             endpoint.ready = False
             endpoint.owing_since_ms = None
             self._greet(endpoint, now_ms)
@@ -109,6 +115,17 @@ class Routes:
         endpoint = self._endpoints.get(address)
         if endpoint is not None:
             endpoint.owing_since_ms = None
+
+    def took(self, address: str, size_bytes: int) -> None:
+        """Count an answer that arrived; the node, which owes so much at most, is told in steps."""
+        endpoint = self._endpoints.get(address)
+        if endpoint is None:
+            return
+        endpoint.untold_bytes += size_bytes
+        if endpoint.untold_bytes >= CREDIT_STEP_BYTES:
+            credit = AnswerCredit(endpoint.untold_bytes)
+            if self._wire.send(address, client_frames.encode(credit)):
+                endpoint.untold_bytes = 0
 
     def greeted(self, address: str, reply: HelloReply, now_ms: float) -> bool:
         """Take a greeting in.

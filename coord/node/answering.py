@@ -13,6 +13,7 @@ from coord.node.consensus import Consensus
 from coord.node.directory import Directory
 from coord.node.fetches import Fetches
 from coord.node.hashing import Hashing
+from coord.node.outbox import Outbox
 from coord.node.reads import Reads, WaitingRead
 from coord.node.settings import NodeSettings
 from coord.node.status import describe
@@ -34,7 +35,6 @@ from coord.requests import (
 )
 from coord.store.checks import check_read
 from coord.store.sizes import answer_bytes
-from transport.base import ClientListener
 
 _SLOW_MS_MAX = 200.0  # of one turn: less than half of the shortest election timeout
 _TOO_BUSY = ErrorReply(int(ErrorCode.TOO_MANY_REQUESTS), "too much is being read at once")
@@ -55,7 +55,7 @@ class Answering:
         streams: Streams,
         directory: Directory,
         time: ClusterTime,
-        clients: ClientListener,
+        outbox: Outbox,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -65,7 +65,7 @@ class Answering:
         self._streams = streams
         self._directory = directory
         self._time = time
-        self._clients = clients
+        self._outbox = outbox
         self._clock = clock
         self._fetches = Fetches()
         self._hashing = Hashing()
@@ -92,13 +92,13 @@ class Answering:
         for read in self._reads.ready(self._applying.index):
             self.answer(read)
         for read in self._reads.expired(now_ms):
-            leader = self._consensus.standing.leader
-            rejected = ReadRejected(read.request, leader, ErrorCode.NO_LEADER)
-            self._clients.send(read.route, node_frames.encode(rejected))
+            self._reject(read, ErrorCode.NO_LEADER)
 
     def answer(self, read: WaitingRead) -> None:
         """Answer a read from the store as it stands; one that wants its hash, when that is done."""
-        if HashState in map(type, read.ops):
+        if self._outbox.is_full(read.route):
+            self._reject(read, ErrorCode.TOO_MANY_REQUESTS, "take the answers sent before first")
+        elif HashState in map(type, read.ops):
             applying = self._applying
             if not self._hashing.take(read, applying.store, applying.index):
                 refusal = ErrorReply(ErrorCode.TOO_MANY_REQUESTS, "too many hashes are computed")
@@ -149,6 +149,11 @@ class Answering:
         self._slow_ms += self._clock.now_ms() - began_ms
         return reply
 
+    def _reject(self, read: WaitingRead, code: ErrorCode, detail: str = "") -> None:
+        leader = self._consensus.standing.leader
+        rejected = ReadRejected(read.request, leader, code, detail)
+        self._outbox.send(read.route, node_frames.encode(rejected))
+
     def _send(self, read: WaitingRead, replies: Sequence[Reply]) -> None:
         payload = node_frames.encode(ReadReply(read.request, tuple(replies)))
         most = self._settings.reply_bytes_max
@@ -156,7 +161,7 @@ class Answering:
             detail = f"{len(payload)} bytes; at most {most} are sent"
             refusal = ErrorReply(ErrorCode.REPLY_TOO_LARGE, detail)
             payload = node_frames.encode(ReadReply(read.request, (refusal,) * len(replies)))
-        self._clients.send(read.route, payload)
+        self._outbox.send(read.route, payload)
 
     def _answer_other(self, op: ReadOp | ErrorReply) -> Reply:
         if isinstance(op, ErrorReply):

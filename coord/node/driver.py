@@ -20,6 +20,7 @@ from coord.node.cluster_time import ClusterTime
 from coord.node.consensus import Consensus
 from coord.node.directory import Directory
 from coord.node.intake import Intake, Report
+from coord.node.outbox import Outbox
 from coord.node.peers import Forward, ForwardRejected, Introduce, peer_frames
 from coord.node.proposing import Proposing
 from coord.node.reads import Reads
@@ -101,7 +102,8 @@ class Node:
         restored = Restored(recovered.hard_state, meta, recovered.entries)
         core = RaftCore(_raft_settings(settings), restored, draw)
         self._directory = Directory(settings)
-        self._writes = Writes(clients)
+        outbox = Outbox(clients, settings.answer_window_bytes, settings.clients_max)
+        self._writes = Writes(outbox, settings.reply_bytes_max)
         self._streams = Streams(settings, clients)
         self._time = ClusterTime()
         self._time.restart(store.time_ms, clock.now_ms())
@@ -122,11 +124,11 @@ class Node:
             self._streams,
             self._directory,
             self._time,
-            clients,
+            outbox,
             clock,
         )
         self._intake = Intake(
-            settings, clients, self._writes, reads, self._streams, self._directory,
+            settings, clients, outbox, self._writes, reads, self._streams, self._directory,
             self._answering.answer, report,
         )  # fmt: skip
         self._reads = reads

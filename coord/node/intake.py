@@ -9,6 +9,7 @@ from coord.codec import client_frames, node_frames
 from coord.errors import ErrorCode, ProtocolError
 from coord.frames import (
     PROTOCOL_VERSION,
+    AnswerCredit,
     Hello,
     HelloReply,
     ReadFrame,
@@ -20,6 +21,7 @@ from coord.frames import (
 )
 from coord.ids import NodeId, Revision, Term
 from coord.node.directory import Directory
+from coord.node.outbox import Outbox
 from coord.node.reads import Reads, WaitingRead
 from coord.node.refusals import mend_write_frame, rejection, salvage
 from coord.node.settings import NodeSettings
@@ -41,6 +43,7 @@ class Intake:
         self,
         settings: NodeSettings,
         clients: ClientListener,
+        outbox: Outbox,
         writes: Writes,
         reads: Reads,
         streams: Streams,
@@ -50,6 +53,7 @@ class Intake:
     ) -> None:
         self._settings = settings
         self._clients = clients
+        self._outbox = outbox
         self._writes = writes
         self._reads = reads
         self._streams = streams
@@ -85,6 +89,8 @@ class Intake:
             elif type(frame) is WatchCredit:
                 self._streams.heard(route, now_ms)
                 self._streams.credit(route, frame.consumed_bytes)
+            elif type(frame) is AnswerCredit:
+                self._outbox.credit(route, frame.taken_bytes)
             elif type(frame) is WatchCreate:
                 self._streams.create(route, frame, store, now_ms)
             elif type(frame) is WatchCancel:
@@ -117,7 +123,7 @@ class Intake:
         elif self._reads.waiting_ops >= self._settings.reads_waiting_max:
             # With nobody leading they would gather until memory ends.
             rejected = ReadRejected(request, self.leader, ErrorCode.TOO_MANY_REQUESTS)
-            self._clients.send(route, node_frames.encode(rejected))
+            self._outbox.send(route, node_frames.encode(rejected))
         else:
             self._reads.take(read)
 
@@ -149,8 +155,8 @@ class Intake:
             Revision(store.revision),
             self._directory.for_clients(),
         )
-        self._clients.send(route, node_frames.encode(reply))
+        self._outbox.send(route, node_frames.encode(reply))
 
     def _refuse(self, route: bytes, code: ErrorCode, detail: str) -> None:
         self._report("frame refused", {"route": route.hex(), "code": code.name, "detail": detail})
-        self._clients.send(route, rejection(code, detail))
+        self._outbox.send(route, rejection(code, detail))

@@ -48,3 +48,4 @@ class NodeSettings:
     watch_silence_ms: int = limits.WATCH_SILENCE_MS
     watch_progress_ms: int = limits.WATCH_PROGRESS_MS
     reply_bytes_max: int = limits.REPLY_BYTES_MAX
+    answer_window_bytes: int = limits.ANSWER_WINDOW_BYTES

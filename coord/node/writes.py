@@ -15,11 +15,11 @@ from coord.codec import client_frames, encode_batch, node_frames
 from coord.errors import ErrorCode
 from coord.frames import Batch, WriteFrame, WriteRejected, WriteReply
 from coord.ids import LogIndex
+from coord.node.outbox import Outbox
 from coord.node.peers import ForwardRejected
 from coord.raft.messages import Entry
 from coord.requests import ErrorReply, PutReply, Reply
 from coord.store.sizes import answer_bytes
-from transport.base import ClientListener
 
 _ENTRY_FRAMES_BYTES_MAX = limits.DRAIN_BYTES_MAX + limits.FRAME_BYTES_MAX
 _PLAIN = {PutReply}
@@ -76,12 +76,10 @@ class Drain:
 class Writes:
     """Frames taken in and not yet answered."""
 
-    def __init__(
-        self, clients: ClientListener, reply_bytes_max: int = limits.REPLY_BYTES_MAX
-    ) -> None:
+    def __init__(self, outbox: Outbox, reply_bytes_max: int) -> None:
         self._reply_bytes_max = reply_bytes_max
         self.drain = Drain()
-        self._clients = clients
+        self._outbox = outbox
         self._waiters: dict[tuple[int, int], Waiter] = {}
         self._proposed: dict[int, tuple[int, Batch]] = {}
 
@@ -134,13 +132,12 @@ class Writes:
     def answer(self, frame: WriteFrame, replies: tuple[Reply, ...], leader: int) -> None:
         """Answer the client that waits for `frame` here, if there is one."""
         waiter = self._waiters.pop((frame.writer, frame.first_seq), None)
-        if waiter is None:
-            return
+        if waiter is None or self._outbox.is_full(waiter.route):
+            return  # one that cannot take its answer asks again with the same numbers
         if not _are_small(replies):
             replies = _what_fits(replies, self._reply_bytes_max)
         reply = WriteReply(frame.writer, frame.first_seq, leader, replies)
-        # A client that cannot take its answer asks again with the same numbers.
-        self._clients.send(waiter.route, node_frames.encode(reply))
+        self._outbox.send(waiter.route, node_frames.encode(reply))
 
     def reject(self, frame: WriteFrame, leader: int, code: ErrorCode) -> None:
         """Tell the waiting client that `frame` was not proposed."""
@@ -168,7 +165,7 @@ class Writes:
     def _tell(self, rejected: WriteRejected) -> None:
         waiter = self._waiters.pop((rejected.writer, rejected.first_seq), None)
         if waiter is not None:
-            self._clients.send(waiter.route, node_frames.encode(rejected))
+            self._outbox.send(waiter.route, node_frames.encode(rejected))
 
     def expire(self, now_ms: float) -> None:
         """Forget waiters past their deadline; their clients have long asked again."""

@@ -20,6 +20,7 @@ from coord.frames import (
     Hello,
     NodeFrame,
     ReadFrame,
+    ReadRejected,
     ReadReply,
     WatchCancel,
     WriteFrame,
@@ -28,6 +29,7 @@ from coord.frames import (
 from coord.node.peers import Introduce, peer_frames
 from coord.requests import ErrorReply, OpenWriter, Put, Range, WriterReply
 from coord.testing.local_cluster import LocalProcesses, started_cluster, wait_for
+from tests.bench.cpu_time import resident_bytes
 from transport.base import LinkEvent, ignore_refusal
 from transport.settings import LinkSettings
 from transport.zeromq import ZmqChannel, ZmqDialer, open_node_transport
@@ -36,6 +38,9 @@ pytestmark = pytest.mark.integration
 
 WRITER = 0x0BAD
 ANSWER_S = 10.0
+NEVER_READS = LinkSettings(
+    send_bytes_max=64 * limits.MIB, receive_bytes_max=64 * limits.MIB, unread_messages=1
+)
 LARGE = LinkSettings(send_bytes_max=64 * limits.MIB, receive_bytes_max=64 * limits.MIB)
 HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 TLS_HELLO = bytes.fromhex("16030100a5010000a10303") + bytes(range(160))
@@ -104,8 +109,8 @@ def speak_raw(address: str, said: bytes) -> None:
 class Caller:
     """A client's bare connection: sends bytes as they are, reads frames."""
 
-    def __init__(self, address: str) -> None:
-        self._dialer = ZmqDialer(LARGE)
+    def __init__(self, address: str, settings: LinkSettings = LARGE) -> None:
+        self._dialer = ZmqDialer(settings)
         self._channel: ZmqChannel = self._dialer.dial(address)
         self.events: list[LinkEvent] = []
 
@@ -133,6 +138,10 @@ class Caller:
 
         wait_for(has_answer, ANSWER_S, lambda: "no answer")
         return node_frames.decode(arrived[0])
+
+    def take(self) -> list[NodeFrame]:
+        """Return the frames that have arrived."""
+        return [node_frames.decode(payload) for payload in self._channel.receive(100)]
 
     def close(self) -> None:
         self._dialer.close()
@@ -270,3 +279,36 @@ def test_a_connection_that_sends_and_never_reads_or_says_goodbye_harms_nobody(
         for _ in range(500):
             rude.say(frame)
     assert all(os.path.exists(f"/proc/{node['pid']}") for node in cluster.state["nodes"])
+
+
+def test_answers_that_a_client_does_not_take_gather_up_to_a_window_and_it_is_told(
+    cluster: LocalProcesses,
+) -> None:
+    node = cluster.state["nodes"][0]
+    read = client_frames.encode(ReadFrame(1, True, (Range(b"large/", b"large0"),)))
+    with (
+        coord.connect(node["client"]) as client,
+        closing(Caller(node["client"], NEVER_READS)) as rude,
+    ):
+        for number in range(16):
+            client.put(f"large/{number:02}", bytes(limits.MIB))
+        before_bytes = resident_bytes(node["pid"])
+        for _ in range(400):  # six gibibytes of answers
+            rude.say(read)
+        rude.say(client_frames.encode(WriteFrame(WRITER + 1, 0, 0, (OpenWriter(),))))
+        rude.say(client_frames.encode(WriteFrame(WRITER + 1, 1, 1, (Put(b"all-asked"),))))
+        wait_for(lambda: client.get("all-asked").count == 1, ANSWER_S, cluster.log)
+        gathered_bytes = resident_bytes(node["pid"]) - before_bytes
+        client.delete("large/", prefix=True)
+        told: list[NodeFrame] = []
+
+        def is_told() -> bool:
+            told.extend(rude.take())
+            return isinstance(told[-1] if told else None, ReadRejected)
+
+        wait_for(is_told, ANSWER_S, cluster.log)
+    assert gathered_bytes < 4 * limits.ANSWER_WINDOW_BYTES
+    answers = [frame for frame in told if isinstance(frame, ReadReply)]
+    assert 4 <= len(answers) <= 6
+    assert isinstance(told[-1], ReadRejected)
+    assert told[-1].code == ErrorCode.TOO_MANY_REQUESTS

@@ -1,8 +1,11 @@
 """Where requests go: greetings, members, leaders."""
 
+from coord.client.routes import CREDIT_STEP_BYTES
+from coord.codec import node_frames
 from coord.errors import ErrorCode
-from coord.frames import FrameRejected, Hello, HelloReply
-from coord.requests import Put
+from coord.frames import AnswerCredit, FrameRejected, Hello, HelloReply, ReadReply, WatchEvents
+from coord.model import KeyValue
+from coord.requests import Put, RangeReply
 from coord.testing.client_script import CLUSTER, Bench
 
 A, B, C, D = "tcp://a:1", "tcp://b:1", "tcp://c:1", "tcp://d:1"
@@ -119,3 +122,48 @@ def test_a_greeting_that_arrives_after_the_connection_broke_does_not_count() -> 
     bench.unlink(A)
     bench.receive(A, HelloReply(1, CLUSTER, 1, 1, 1, 1, ()))
     assert not bench.core.routes.is_ready(A)
+
+
+def _large_answer() -> ReadReply:
+    """Return an answer of a little more than half a step."""
+    kv = KeyValue(b"k", bytes(CREDIT_STEP_BYTES // 8), 2, 2, 1)
+    return ReadReply(1, (RangeReply(2, (kv,) * 4),))
+
+
+def test_a_node_is_told_of_the_answers_taken_from_it_step_by_step() -> None:
+    bench = Bench(A, B)
+    bench.ready(A, B)
+    bench.receive(A, _large_answer())
+    bench.receive(B, _large_answer())
+    assert bench.taken(AnswerCredit) == []
+    bench.receive(A, _large_answer())
+    ((address, credit),) = bench.taken(AnswerCredit)
+    greeting_bytes = 100  # and more were taken on the same connection
+    taken_bytes = 2 * len(node_frames.encode(_large_answer()))
+    assert address == A
+    assert isinstance(credit, AnswerCredit)
+    assert taken_bytes < credit.taken_bytes < taken_bytes + greeting_bytes
+
+
+def test_answers_of_which_a_node_could_not_be_told_are_told_with_the_next() -> None:
+    bench = Bench(A)
+    bench.ready(A)
+    bench.wire.full.add(A)
+    for _ in range(2):
+        bench.receive(A, _large_answer())
+    bench.wire.full.clear()
+    bench.receive(A, _large_answer())
+    ((_, credit),) = bench.taken(AnswerCredit)
+    assert isinstance(credit, AnswerCredit)
+    assert credit.taken_bytes > 3 * CREDIT_STEP_BYTES // 2
+
+
+def test_a_new_connection_starts_with_nothing_taken_and_events_never_count() -> None:
+    bench = Bench(A)
+    bench.ready(A)
+    bench.receive(A, _large_answer())
+    bench.unlink(A)
+    bench.ready(A)
+    bench.receive(A, _large_answer())
+    bench.receive(A, WatchEvents((1,), 5, False, ()))
+    assert bench.taken(AnswerCredit) == []

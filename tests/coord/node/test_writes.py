@@ -4,6 +4,7 @@ from coord import limits
 from coord.errors import ErrorCode
 from coord.frames import WriteFrame, WriteReply
 from coord.model import KeyValue
+from coord.node.outbox import Outbox
 from coord.node.writes import Drain, Writes
 from coord.raft.messages import Write
 from coord.requests import ErrorReply, Put, PutReply, Reply
@@ -15,7 +16,7 @@ _ROUTE = b"r"
 
 def _answered(replies: tuple[Reply, ...], most_bytes: int) -> tuple[Reply, ...]:
     clients = RecordingListener()
-    writes = Writes(clients, most_bytes)
+    writes = Writes(Outbox(clients, 2 * most_bytes, 1), most_bytes)
     frame = WriteFrame(WRITER, 1, 1, tuple(Put(b"k") for _ in replies))
     writes.take(_ROUTE, b"", frame, 1.0)
     writes.answer(frame, replies, 1)
