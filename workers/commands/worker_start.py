@@ -20,8 +20,9 @@ from workers.model.places import SPACE_DEFAULT, Places
 from workers.running.crew_settings import CrewSettings
 from workers.running.errors import AppNotLoaded
 from workers.running.reload import call_on_change
-from workers.running.settings import SLOTS_MAX, Tally, WorkerSettings
+from workers.running.settings import SLOTS_MAX, WorkerSettings
 from workers.running.signals import give_notice_on_signals
+from workers.running.tally import Tally
 from workers.running.worker import Worker
 
 GC_THRESHOLD = 20_000  # objects; a job in hand is about ten

@@ -1,8 +1,8 @@
-"""How a worker works, and what it counts."""
+"""How a worker works."""
 
 import re
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, field, frozen
 from attrs.validators import and_, ge, le
 
 from workers.model.names import check_name
@@ -52,25 +52,3 @@ class WorkerSettings:
     places: Places = Factory(Places)
     steward: bool = True
     hand_back_s: float = field(default=2.0, validator=and_(ge(0), le(60)))
-
-
-@define
-class Tally:
-    """What a worker has done since it was started."""
-
-    done: int = 0
-    retried: int = 0
-    snoozed: int = 0
-    dead: int = 0
-    cancelled: int = 0
-    expired: int = 0
-    stale: int = 0
-    """Outcomes refused because the claim had ended: the job was in other hands by then."""
-    sessions_lost: int = 0
-    handed_back: list[str] = Factory(list)
-    """Ids of the jobs put back into line when the worker was stopped."""
-
-    @property
-    def failed(self) -> int:
-        """How many attempts came to nothing."""
-        return self.retried + self.dead

@@ -13,19 +13,18 @@ from collections.abc import Sequence
 
 import structlog
 
-from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.errors import CoordError
 from coord.limits import VALUE_BYTES_MAX
-from coord.model import EventKind, KeyValue
+from coord.model import KeyValue
 from coord.requests import TxnOp
 from recipes.errors import SessionLost
-from recipes.mirror import Mirror
 from recipes.port import KeptLease
 from recipes.progress import Reporter
 from workers.model.ids import JobId
 from workers.model.job import Job, decode_job
-from workers.model.states import State
 from workers.port import JobClient
 from workers.running.backoff import Draw
+from workers.running.cancels import Cancels
 from workers.running.chores import all_chores
 from workers.running.claim import Claim, claim_of
 from workers.running.crew import Crew
@@ -36,13 +35,12 @@ from workers.running.ledger import Ledger
 from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
 from workers.running.registration import Registration
-from workers.running.settings import Tally, WorkerSettings
+from workers.running.settings import WorkerSettings
 from workers.running.settling import Settled
 from workers.running.source import Drawn, Source
+from workers.running.tally import Tally
 from workers.running.verdict import (
-    End,
     PutBack,
-    Retry,
     Verdict,
     before_start,
     bury,
@@ -54,7 +52,6 @@ from workers.timer import Timer
 
 LOOK_S = 0.1
 KEEP_S = 0.25  # a job that waits here for so long is put back, so that somebody else can run it
-RETRY_S = 0.2
 STACKS_S = 0.3  # for children to write down where they are
 NO_JOB = "(no job)"  # the name under which a value that is none is kept among the dead
 
@@ -91,7 +88,7 @@ class Shift:
         self._reported: set[str] = set()
         self._ledger = Ledger(client, session, places, settings.name, timer, self)
         self._reporter = Reporter(client, session, places.progress, by=settings.name)
-        self._cancels = Mirror(client, places.cancels)
+        self._cancels = Cancels(client, places)
         self._drawing = Drawing(
             client, session, settings,
             known=self._held, free=lambda: self._free, take=self.drawn,
@@ -131,7 +128,7 @@ class Shift:
             async with group:
                 self._group, self._registration = group, registration
                 self._crew.foreman = self
-                following = group.create_task(self._follow_cancels())
+                following = group.create_task(self._cancels.follow(self._cancel))
                 lost = group.create_task(self._fail_when_lost())
                 steward = group.create_task(self._stand_for_steward())
                 orders = group.create_task(registration.follow_orders())
@@ -200,10 +197,9 @@ class Shift:
         self._held[claim_of(kv)] = held
         if cancels:
             held.cancel_reason = cancels.get(str(job_id))
-        if self._cancels.keys:
-            wish = self._cancels.keys.get(self._places.cancel(job_id))
-            if wish is not None:
-                held.cancel_reason = wish.value.decode(errors="replace")
+        wish = self._cancels.reason(job_id)
+        if wish is not None:
+            held.cancel_reason = wish
         self._queue(held)
 
     def _queue(self, held: HeldJob) -> None:
@@ -269,7 +265,9 @@ class Shift:
         if str(held.id) in self._reported:
             self._reported.discard(str(held.id))
             self._reporter.clear(str(held.id))
-        self._count(held, verdict, how)
+        if how is Settled.STALE:
+            log.warning("refused: the claim had ended", job=str(held.id), attempt=held.attempt)
+        self._tally.count(str(held.id), verdict, how, is_leaving=not self._claiming)
         if not self._held:
             self._empty_handed.set()
 
@@ -291,40 +289,7 @@ class Shift:
             for _ in range(self._crew.give(iter(self._backlog))):
                 self._backlog.popleft()
 
-    def _count(self, held: HeldJob, verdict: Verdict, how: Settled) -> None:
-        tally = self._tally
-        if how is Settled.STALE:
-            tally.stale += 1
-            log.warning("refused: the claim had ended", job=str(held.id), attempt=held.attempt)
-        elif how is Settled.CANCELLED:
-            tally.cancelled += 1
-        elif isinstance(verdict, PutBack):
-            if not self._claiming:
-                tally.handed_back.append(str(held.id))
-        elif isinstance(verdict, Retry):
-            tally.retried += 1
-        elif isinstance(verdict, End):
-            state = verdict.ending.state
-            tally.done += state is State.DONE
-            tally.dead += state is State.DEAD
-            tally.cancelled += state is State.CANCELLED
-            tally.expired += state is State.EXPIRED
-        else:
-            tally.snoozed += 1
-
     # --- cancelling ---
-
-    async def _follow_cancels(self) -> None:
-        while True:
-            try:
-                events = await self._cancels.change()
-            except (Unavailable, MaybeDone):
-                await asyncio.sleep(RETRY_S)
-                continue
-            for event in events:
-                if event.kind is EventKind.PUT:
-                    job = event.kv.key.removeprefix(self._places.cancels).decode()
-                    self._cancel(job, event.kv.value.decode(errors="replace"))
 
     def _cancel(self, job: str, reason: str) -> None:
         # The last one: of those before it, put back and claimed anew, the answers are under way.

@@ -25,8 +25,9 @@ from workers.running.notice import Notice, Urgency
 from workers.running.pace import Pace
 from workers.running.registration import Registration
 from workers.running.roll import JOBS_TOLD_MAX, CurrentJob, Order, WorkerEntry
-from workers.running.settings import Tally, WorkerSettings
+from workers.running.settings import WorkerSettings
 from workers.running.shift import Shift
+from workers.running.tally import Tally
 from workers.timer import Timer, WallTimer
 
 RETRY_S = 0.2

@@ -15,7 +15,8 @@ from workers.demo.index.app import app
 from workers.port import JobClient
 from workers.running.crew_settings import CrewSettings
 from workers.running.notice import Urgency
-from workers.running.settings import Tally, WorkerSettings
+from workers.running.settings import WorkerSettings
+from workers.running.tally import Tally
 from workers.running.worker import Worker
 
 log = structlog.get_logger("builder")

@@ -24,8 +24,9 @@ from workers.demo.index.builder import build_when_elected
 from workers.demo.index.receiver import receive
 from workers.running.crew_settings import CrewSettings
 from workers.running.notice import Urgency
-from workers.running.settings import Tally, WorkerSettings
+from workers.running.settings import WorkerSettings
 from workers.running.signals import give_notice_on_signals
+from workers.running.tally import Tally
 from workers.running.worker import Worker
 
 APP = "workers.demo.index.app:app"

@@ -10,7 +10,7 @@ from recipes.mirror import Mirror
 from recipes.port import KeyStore
 from workers.demo.index import keys
 from workers.demo.index.files import copy_file, digest_of
-from workers.running.settings import Tally
+from workers.running.tally import Tally
 
 
 async def receive(client: KeyStore, name: str, directory: Path, tallies: Sequence[Tally]) -> None:

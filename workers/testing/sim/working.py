@@ -15,7 +15,8 @@ from workers.running.crew_settings import CrewSettings
 from workers.running.notice import Urgency
 from workers.running.pace import Pace
 from workers.running.roll import WorkerEntry
-from workers.running.settings import Tally, WorkerSettings
+from workers.running.settings import WorkerSettings
+from workers.running.tally import Tally
 from workers.running.worker import Worker
 from workers.testing.inline_crew import InlineCrew
 from workers.testing.scheduling import LoopTimer

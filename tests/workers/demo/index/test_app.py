@@ -17,7 +17,7 @@ from workers.demo.index.pipeline import index_pipeline
 from workers.demo.index.receiver import receive
 from workers.demo.index.view import view_of
 from workers.pipelines.checks import check
-from workers.running.settings import Tally
+from workers.running.tally import Tally
 
 
 class Context:
