@@ -9,7 +9,7 @@ import attrs
 from coord.errors import ErrorCode, Misuse, error_from
 from workers.model.ids import PRIORITY_DEFAULT, rank
 from workers.model.job import DAY_MS, Backoff
-from workers.model.names import check_name
+from workers.model.names import check_group, check_name
 from workers.store.new import WhenTaken
 
 ARGS = "args"
@@ -97,6 +97,7 @@ class JobOptions:
 
     def __attrs_post_init__(self) -> None:
         check_name("queue", self.queue)
+        check_group(self.group)
         rank(self.priority)
         for name in _TIMES:
             if getattr(self, name) < 0:

@@ -8,6 +8,7 @@ import re
 from coord.errors import ErrorCode, error_from
 
 NAME_CHARS_MAX = 100
+PIPELINE_GROUPS = "pipeline."  # how groups begin that are stages of pipelines
 _NAME = re.compile(r"[A-Za-z0-9_.@\-]+")
 
 
@@ -25,3 +26,15 @@ def check_name(what: str, name: str) -> str:
         detail = f"{what} {name!r}: 1 to {NAME_CHARS_MAX} letters, digits or any of _ . @ -"
         raise error_from(ErrorCode.INVALID_OPTION, detail)
     return name
+
+
+def check_group(group: str) -> str:
+    """Return `group` if somebody may give it to a job; "" for none.
+
+    Raises:
+        Misuse: it is no name, or one of a pipeline's: who belongs there, the pipeline says.
+    """
+    if group.startswith(PIPELINE_GROUPS):
+        detail = f"group {group!r}: those that begin with {PIPELINE_GROUPS!r} are of pipelines"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
+    return check_name("group", group) if group else group

@@ -16,6 +16,7 @@ Its jobs are the groups "pipeline.ID.STAGE", see `workers.model.places`.
 
 from attrs import frozen
 
+from workers.model.names import PIPELINE_GROUPS
 from workers.model.places import Places
 
 INLINE_PAGE = "a0000"  # the jobs that stand in the spec itself
@@ -90,16 +91,15 @@ class PipelinePlaces:
 
     def groups(self, pipeline: str) -> bytes:
         """Return the prefix of the groups of its stages."""
-        return self.space.groups + b"pipeline." + pipeline.encode() + b"."
+        return self.space.groups + PIPELINE_GROUPS.encode() + pipeline.encode() + b"."
 
 
 def group_of(pipeline: str, stage: str) -> str:
     """Return the group of a stage's jobs."""
-    return f"pipeline.{pipeline}.{stage}"
+    return f"{PIPELINE_GROUPS}{pipeline}.{stage}"
 
 
 def stage_of(group: str) -> tuple[str, str] | None:
     """Return the pipeline and the stage a group is of; None where it is of none."""
-    kind, _, rest = group.partition(".")
-    pipeline, dot, stage = rest.partition(".")
-    return (pipeline, stage) if kind == "pipeline" and dot else None
+    pipeline, dot, stage = group.removeprefix(PIPELINE_GROUPS).partition(".")
+    return (pipeline, stage) if group.startswith(PIPELINE_GROUPS) and dot else None

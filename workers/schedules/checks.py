@@ -5,7 +5,7 @@ from functools import lru_cache
 from coord.errors import CoordError, ErrorCode, error_from
 from workers.model.ids import rank
 from workers.model.job import encode_job
-from workers.model.names import check_name
+from workers.model.names import check_group, check_name
 from workers.schedules.codec import decode
 from workers.schedules.due import check_line
 from workers.schedules.values import Cron, Every, Once, Rule, Schedule
@@ -82,6 +82,7 @@ def _check_job(schedule: Schedule) -> None:
     ):
         if getattr(job, field):
             raise error_from(ErrorCode.INVALID_OPTION, f"job.{field} of a schedule: {why}")
+    check_group(job.group)
     for limit in job.limits:
         check_name("limit", limit)
     for field in ("soft_limit_ms", "hard_limit_ms", "result_ttl_ms"):

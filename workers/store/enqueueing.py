@@ -14,7 +14,7 @@ from recipes.errors import Contended
 from recipes.port import only
 from workers.errors import DuplicateJob
 from workers.model.ids import JobId
-from workers.model.names import check_name
+from workers.model.names import check_group, check_name
 from workers.steps.due import DueKind, due_delete
 from workers.steps.enqueue import enqueue as enqueue_step
 from workers.steps.enqueue import queue_limit
@@ -76,9 +76,14 @@ def enqueuing(site: Site, new: NewJob) -> Move:
     """Return the move that enqueues a job.
 
     Raises:
-        Misuse: the queue's name or the priority is none, or the job cannot be encoded.
+        Misuse: the queue's name, the priority, a limit's name or the group is none, or the job
+            cannot be encoded.
     """
     check_name("queue", new.queue)
+    check_group(new.job.group)
+    for limit in new.job.limits:
+        if limit != queue_limit(new.queue):
+            check_name("limit", limit)
     now = site.timer.now_unix_ms()
     return enqueue_step(site.places, new.queue, new.priority, new.job, now)
 

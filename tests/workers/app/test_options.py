@@ -66,6 +66,8 @@ async def test_options_of_one_call_become_times_and_names(
         {"soft_limit_ms": 3, "hard_limit_ms": 2},
         {"delay_ms": 5, "at": datetime(2027, 1, 1, tzinfo=UTC)},
         {"at": datetime(2027, 1, 1)},  # noqa: DTZ001
+        {"group": "a/b"},
+        {"group": "pipeline.1.s"},
         {"colour": "red"},
     ],
 )

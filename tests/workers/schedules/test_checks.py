@@ -21,6 +21,8 @@ GOOD = Schedule("s", Job("f"), Cron("* * * * *"))
         ({"name": ""}, "schedule ''"),
         ({"queue": "a:b"}, "queue 'a:b'"),
         ({"priority": 10}, "priority 10: 0 to 9"),
+        ({"job": Job("f", group="a/b")}, "group 'a/b': 1 to 100 letters"),
+        ({"job": Job("f", group="pipeline.1.s")}, "are of pipelines"),
         ({"rule": Cron("61 * * * *")}, "bad minute; wanted are minute"),
         ({"rule": Cron("* * * * *", "Mars/Phobos")}, "zone 'Mars/Phobos': a name of the IANA"),
         ({"rule": Cron("* * * * *", "../etc/passwd")}, "zone"),

@@ -9,6 +9,7 @@ from coord.testing.local import LocalCluster, in_loop
 from workers.errors import DuplicateJob
 from workers.model.ids import JobId
 from workers.model.job import Job
+from workers.model.names import NAME_CHARS_MAX
 from workers.model.states import State
 from workers.steps.due import DueKind, read_due
 from workers.store.jobs import JobStore
@@ -141,6 +142,9 @@ async def test_repeating_an_enqueue_whose_answer_was_lost_is_safe_with_a_kept_ke
         ("mail", JOB, 10),
         ("mail", JOB, -1),
         ("mail", Job("send", {"x": object()}), 4),
+        ("mail", Job("send", group="a/b"), 4),
+        ("mail", Job("send", group="pipeline.1.s"), 4),
+        ("mail", Job("send", limits=("a/b",)), 4),
         ("mail", Job("send", {"x": "y" * 2_000_000}), 4),
     ],
 )
@@ -237,3 +241,13 @@ async def test_no_jobs_at_all_cost_nothing() -> None:
     cluster = LocalCluster()
     assert await store_of(cluster).enqueue_many([]) == []
     assert cluster.applied == []
+
+
+@in_loop
+async def test_a_queue_with_the_longest_name_can_be_limited_as_a_whole() -> None:
+    cluster = LocalCluster()
+    store = store_of(cluster)
+    queue = "q" * NAME_CHARS_MAX
+    cluster.write(ops.put(store.places.queue(queue).limit, f"queue.{queue}"))
+    await store.enqueue(queue, JOB)
+    assert (await store.counts(queue))[State.PARKED] == 1
