@@ -71,6 +71,7 @@ LEARNERS_MAX = 4
 SEGMENT_BYTES = 64 * MIB
 SNAPSHOT_LOG_BYTES = 128 * MIB  # log written since the last snapshot before the next one
 DISK_RESERVE_BYTES = 64 * MIB  # below this much free space only deletes and reads are served
+ALARM_SILENCE_MS = 60_000  # a member unheard of for so long holds up nobody with its full disk
 
 assert KEY_BYTES_MAX < VALUE_BYTES_MAX < REQUEST_BYTES_MAX < FRAME_BYTES_MAX
 assert REPLY_BYTES_MAX < ANSWER_WINDOW_BYTES  # one answer is never too much

@@ -3,6 +3,8 @@
 Each chore becomes an ordinary entry of the log, so all members do it at the same place.
 """
 
+from collections.abc import Set
+
 from coord import limits
 from coord.frames import WriteFrame
 from coord.node.settings import NodeSettings
@@ -29,11 +31,14 @@ class Chores:
         self._ended_until_ms = -1
         self._space_check_at_ms = 0.0
         self._alarm_sent_at_ms = -_RESEND_MS
+        self._silent_since_ms: dict[int, float] = {}
+        """Since when this leader has not heard of a member whose alarm stands."""
 
     def start_afresh(self) -> None:
         """Forget what was proposed before: it may never be committed."""
         self._compacting_to = 0
         self._ended_until_ms = -1
+        self._silent_since_ms.clear()
 
     def lease_end_due(self, store: Store, time_ms: int) -> bool:
         """Whether an entry stamped `time_ms` is needed so that a lease can end.
@@ -67,6 +72,26 @@ class Chores:
             return None
         self._alarm_sent_at_ms = now_ms
         return SetAlarm(node, wanted)
+
+    def alarm_to_lift(self, store: Store, active: Set[int], now_ms: float) -> SetAlarm | None:
+        """Return the clearing of an alarm whose member this leader has not heard of for a minute.
+
+        A dead member cannot clear its own, and the others have room. One that comes back with its
+        disk still full raises it again.
+
+        Args:
+            store: where alarms stand.
+            active: members heard of lately; to be asked about every second while leading.
+            now_ms: the node's clock.
+        """
+        for member in store.alarms:
+            if member == self._settings.node or member in active:
+                self._silent_since_ms.pop(member, None)
+                continue
+            silent_ms = now_ms - self._silent_since_ms.setdefault(member, now_ms)
+            if silent_ms >= limits.ALARM_SILENCE_MS:
+                return SetAlarm(member, False)
+        return None
 
     def space_check_due(self, now_ms: float) -> bool:
         """Whether it is time to look at the disk's free space; at most once a second."""

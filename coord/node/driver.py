@@ -309,8 +309,11 @@ class Node:
                 self._chores.start_afresh()  # refused: the next tick must try again
         if self._chores.space_check_due(now_ms):
             alarm = self._chores.alarm_due(self.store, self._storage.free_bytes(), now_ms)
+            if alarm is None and self._consensus.serves:
+                active = {int(peer.node) for peer in self.core.followers if peer.is_active}
+                alarm = self._chores.alarm_to_lift(self.store, active, now_ms)
             if alarm is not None:
-                self._report("space alarm", {"raised": alarm.raised})
+                self._report("space alarm", {"member": alarm.member, "raised": alarm.raised})
                 self._writes.take_internal(internal_frame(alarm))
 
     def _apply(self, now_ms: float) -> None:

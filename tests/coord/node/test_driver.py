@@ -18,6 +18,7 @@ from coord.frames import (
     WriteFrame,
     WriteReply,
 )
+from coord.node.chores import internal_frame
 from coord.requests import (
     ErrorReply,
     HashReply,
@@ -295,3 +296,12 @@ def test_no_more_reads_wait_for_a_leader_than_memory_is_set_aside_for() -> None:
     assert isinstance(rejected, ReadRejected)
     assert (rejected.request, rejected.code) == (2, ErrorCode.TOO_MANY_REQUESTS)
     assert len(_read(lone, Range(b"k"))) == 1  # those before were answered, so there is room
+
+
+def test_the_full_disk_of_a_dead_member_holds_up_the_others_for_a_minute_only() -> None:
+    lone = LoneNode()
+    lone.node._writes.take_internal(internal_frame(SetAlarm(2, True)))
+    lone.settle()
+    assert _code(lone.write(Put(b"k"))[0]) == ErrorCode.NO_SPACE
+    lone.pass_ms(limits.ALARM_SILENCE_MS + 3_000)
+    assert isinstance(lone.write(Put(b"k"))[0], PutReply)
