@@ -25,6 +25,7 @@ _TCP = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+|\*):(?P<po
 _IPC = re.compile(r"ipc://.+")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
 _ID_MASK = 2**63 - 1
+_NUMBER_MAX = 2**50  # a petabyte, a thousand years of revisions: more is a slip of the finger
 
 
 @attrs.frozen(kw_only=True)
@@ -188,19 +189,19 @@ def _address_faults(config: NodeConfig) -> list[str]:
 
 
 def _number_faults(config: NodeConfig) -> list[str]:
-    lowest = {
-        "tick_ms": 1,
-        "heartbeat_ticks": 1,
-        "election_ticks": 3,
-        "history_revisions": 0,
-        "snapshot_log_bytes": limits.MIB,
-        "log_bytes_in_memory": limits.MIB,
-        "disk_reserve_bytes": 0,
+    bounds = {
+        "tick_ms": (1, 60_000),
+        "heartbeat_ticks": (1, 3_600),
+        "election_ticks": (3, 36_000),
+        "history_revisions": (0, _NUMBER_MAX),
+        "snapshot_log_bytes": (limits.MIB, _NUMBER_MAX),
+        "log_bytes_in_memory": (limits.MIB, _NUMBER_MAX),
+        "disk_reserve_bytes": (0, _NUMBER_MAX),
     }
     faults = [
-        f"{name.replace('_', '-')} is {getattr(config, name)}; at least {least} is needed"
-        for name, least in lowest.items()
-        if getattr(config, name) < least
+        f"{name.replace('_', '-')} is {getattr(config, name)}; {least} to {most} are allowed"
+        for name, (least, most) in bounds.items()
+        if not least <= getattr(config, name) <= most
     ]
     if config.election_ticks <= 2 * config.heartbeat_ticks:
         faults.append(

@@ -14,8 +14,11 @@ def save_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """Write a snapshot to `path`, checking it on the way; an older file there is replaced.
 
     Raises:
-        NotDone: parts are missing, or the disk failed; nothing is left behind.
+        NotDone: parts are missing, the disk failed, or what stands there is no file (a device
+            would be replaced by one); nothing is left behind.
     """
+    if path.exists() and not path.is_file():
+        raise NotDone(f"{path} was not saved: what stands there is no file")
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:

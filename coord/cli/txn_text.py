@@ -153,10 +153,17 @@ def _escaped(code: str) -> bytes:
     if code[0] == "x" and len(code) > 1:
         return bytes((int(code[1:], 16),))
     if code[0] in "uU" and len(code) > 1:
-        return chr(int(code[1:], 16)).encode()
+        return _character(int(code[1:], 16))
     if len(code) == 3:
         return bytes((int(code, 8) & 0xFF,))
     return _SIMPLE.get(code, os.fsencode(code))
+
+
+def _character(number: int) -> bytes:
+    try:
+        return chr(number).encode()
+    except (ValueError, OverflowError):
+        raise _fault(f"there is no character {number:x}") from None
 
 
 def _fault(what: str) -> Misuse:

@@ -250,6 +250,7 @@ class Client(NodeCalls):
 
     async def compact(self, revision: int, *, timeout_ms: float | None = None) -> CompactReply:
         """Forget history before `revision`."""
+        ops.natural(revision=revision)
         return cast(CompactReply, await self._write(Compact(revision), timeout_ms))
 
     # --- leases ---
@@ -265,18 +266,21 @@ class Client(NodeCalls):
 
     async def revoke(self, lease: int, *, timeout_ms: float | None = None) -> LeaseRevokeReply:
         """End a lease now; its keys go, claimed keys return. Refused: LEASE_NOT_FOUND."""
+        ops.natural(lease=lease)
         return cast(LeaseRevokeReply, await self._write(LeaseRevoke(lease), timeout_ms))
 
     async def keep_alive(
         self, lease: int, *, timeout_ms: float | None = None
     ) -> LeaseKeepAliveReply:
         """Renew a lease once. The answer's `ttl_ms` 0 means it is unknown or has ended."""
+        ops.natural(lease=lease)
         return cast(LeaseKeepAliveReply, await self._write(LeaseKeepAlive(lease), timeout_ms))
 
     async def time_to_live(
         self, lease: int, keys: bool = False, *, timeout_ms: float | None = None
     ) -> LeaseTimeToLiveReply:
         """Ask what remains of a lease, and with `keys` which keys hang on it."""
+        ops.natural(lease=lease)
         return cast(
             LeaseTimeToLiveReply, await self._read(LeaseTimeToLive(lease, keys), timeout_ms)
         )
@@ -344,6 +348,7 @@ class Client(NodeCalls):
             A watch that is being made: iterate it, or `await` it first to know that it stands.
         """
         start, end = ops.key_range(key, range_end, prefix, from_key)
+        ops.natural(start_revision=start_revision)
         return self._pump.watch(
             WatchCreate(0, start, end, start_revision, prev_kv, no_put, no_delete, progress)
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from coord.client.client import Client
-from coord.client.settings import ReadFrom, Settings, endpoints_from
+from coord.client.settings import ReadFrom, Settings, check_timeout, endpoints_from
 from coord.errors import ErrorCode, Misuse
 
 
@@ -29,11 +29,13 @@ def connect(
         A client to `await`, to enter with `async with`, or just to use: it connects by itself.
 
     Raises:
-        Misuse: an address is empty, or `read_from` is neither.
+        Misuse: an address is empty or no str, `timeout_ms` is not above 0, or `read_from` is
+            neither.
     """
     if read_from not in get_args(ReadFrom):
         allowed = " or ".join(get_args(ReadFrom))
         raise Misuse(f"read_from {read_from!r}; allowed: {allowed}", ErrorCode.INVALID_OPTION)
+    check_timeout(timeout_ms)
     return Client(
         Settings(
             endpoints=endpoints_from(endpoints, os.environ),

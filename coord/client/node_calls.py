@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from typing import Any, cast
 
+from coord.client import ops
 from coord.client.pump import Pump
 from coord.client.reads import LEADER
 from coord.errors import CoordError
@@ -80,6 +81,7 @@ class NodeCalls:
 
         Parts are numbered from 0 and taken in order; repeats after lost answers do no harm.
         """
+        ops.natural(snapshot=snapshot, part=part)
         request = SnapshotNext(snapshot, part)
         reply = await self._read(
             request, timeout_ms, serializable=bool(snapshot), endpoint=endpoint
@@ -90,6 +92,7 @@ class NodeCalls:
         self, target: int = 0, *, timeout_ms: float | None = None
     ) -> TransferReply:
         """Ask the cluster to be led by node `target`; 0 lets the leader choose."""
+        ops.natural(target=target)
         return cast(
             TransferReply, await self._read(TransferLeader(target), timeout_ms, True, LEADER)
         )

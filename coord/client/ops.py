@@ -25,6 +25,7 @@ from coord.requests import (
     LeaseGrant,
     Put,
     Range,
+    ReadOp,
     SortOrder,
     SortTarget,
     Txn,
@@ -72,7 +73,11 @@ def text_bytes(text: Text) -> bytes:
     if type(text) is bytes:
         return text
     if isinstance(text, str):
-        return text.encode()
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            detail = f"{text!r:.200} is no text that UTF-8 can express; give its bytes"
+            raise Misuse(detail, ErrorCode.INVALID_OPTION) from None
     if isinstance(text, (bytes, bytearray, memoryview)):
         return bytes(text)
     raise Misuse(f"expected str or bytes, got {type(text).__name__}", ErrorCode.INVALID_OPTION)
@@ -132,8 +137,8 @@ def put(
         raise error_from(
             ErrorCode.VALUE_TOO_LARGE, f"{len(value)} bytes; {limits.VALUE_BYTES_MAX} are allowed"
         )
-    if not 0 <= lease <= _ID_MAX:
-        raise error_from(ErrorCode.INVALID_OPTION, f"lease {lease}")
+    if lease != 0:
+        natural(lease=lease)
     if ignore_value and value:
         raise error_from(ErrorCode.VALUE_PROVIDED)
     if ignore_lease and lease:
@@ -165,7 +170,7 @@ def get(
 ) -> Range:
     """Build a read; see `Client.get` for the meaning of the options."""
     start, end = key_range(key, range_end, prefix, from_key)
-    _natural(
+    natural(
         limit=limit,
         revision=revision,
         min_mod_revision=min_mod_revision,
@@ -215,7 +220,7 @@ def claim(source: Text, target: Text, lease: int, limit: int = 1) -> Claim:
 
 def give_back(key: Text, create_revision: int) -> GiveBack:
     """Build the return of one claimed key; see `Client.give_back`."""
-    _natural(create_revision=create_revision)
+    natural(create_revision=create_revision)
     return GiveBack(key_bytes(key), create_revision)
 
 
@@ -248,7 +253,7 @@ def grant(ttl_ms: int, lease: int = 0) -> LeaseGrant:
         raise error_from(
             ErrorCode.LEASE_TTL_TOO_LARGE, f"{ttl_ms} ms; {limits.LEASE_TTL_MS_MAX} are allowed"
         )
-    _natural(lease=lease)
+    natural(lease=lease)
     return LeaseGrant(ttl_ms, lease)
 
 
@@ -264,19 +269,33 @@ def size_bytes(request: WriteOp) -> int:
     """Return about how many bytes `request` takes in a frame.
 
     Raises:
-        Misuse: a transaction larger than one request may be.
+        Misuse: a transaction larger than one request may be, or what no request can hold.
     """
     if type(request) is Put:
         return len(request.key) + len(request.value) + _FIELDS_BYTES
-    if type(request) is Txn:
-        encoded_bytes = len(_encoder.encode(request))
-        if encoded_bytes > limits.REQUEST_BYTES_MAX:
-            raise error_from(
-                ErrorCode.REQUEST_TOO_LARGE,
-                f"{encoded_bytes} bytes; {limits.REQUEST_BYTES_MAX} are allowed",
-            )
-        return encoded_bytes
-    return _SMALL_BYTES
+    encoded_bytes = encodable_bytes(request)
+    if type(request) is not Txn:
+        return _SMALL_BYTES
+    if encoded_bytes > limits.REQUEST_BYTES_MAX:
+        raise error_from(
+            ErrorCode.REQUEST_TOO_LARGE,
+            f"{encoded_bytes} bytes; {limits.REQUEST_BYTES_MAX} are allowed",
+        )
+    return encoded_bytes
+
+
+def encodable_bytes(request: WriteOp | ReadOp) -> int:
+    """Return how many bytes `request` takes alone.
+
+    Raises:
+        Misuse: it holds what cannot be sent, such as a number of more than 64 bits. In a frame
+            it would keep those beside it from leaving.
+    """
+    try:
+        return len(_encoder.encode(request))
+    except (OverflowError, TypeError, ValueError, RecursionError) as error:
+        detail = f"{type(request).__name__} cannot be sent: {error}"
+        raise error_from(ErrorCode.INVALID_OPTION, detail) from None
 
 
 # --- conditions of a transaction ----------------------------------------------------------------
@@ -324,13 +343,21 @@ def _compare(key: Text, target: CompareTarget, relation: str, value: bytes | int
     result = _RELATIONS.get(relation)
     if result is None:
         raise error_from(ErrorCode.INVALID_OPTION, f"relation {relation!r}; one of == != < >")
+    if type(value) is not bytes:
+        natural(**{target.name.lower(): value})
     return Compare(key_bytes(key), target, result, value)
 
 
-def _natural(**numbers: int) -> None:
+def natural(**numbers: object) -> None:
+    """Check numbers that count or name something.
+
+    Raises:
+        Misuse: one is no int from 0 to 2**63 - 1; says which by the name it was passed under.
+    """
     for name, number in numbers.items():
-        if not 0 <= number <= _ID_MAX:
-            raise error_from(ErrorCode.INVALID_OPTION, f"{name} {number}")
+        if not isinstance(number, int) or not 0 <= number <= _ID_MAX:
+            detail = f"{name} {number!r:.100}; a whole number from 0 to 2**63 - 1"
+            raise error_from(ErrorCode.INVALID_OPTION, detail)
 
 
 def _wrong_kind(place: str, found: object) -> Misuse:

@@ -15,11 +15,11 @@ from coord.client.channel import LoopChannel, LoopDialer
 from coord.client.core import TICK_MS, ClientCore
 from coord.client.embedded import ensure_running
 from coord.client.packets import NEVER_MS
-from coord.client.settings import Settings
+from coord.client.settings import Settings, check_timeout
 from coord.client.watch import Watch, WatchFeed
 from coord.errors import CoordError, ErrorCode, Misuse, error_from
 from coord.frames import WatchCreate
-from coord.requests import CloseWriter, ReadOp, WriteOp
+from coord.requests import CloseWriter, Range, ReadOp, WriteOp
 from transport.base import LinkEvent, TransportError
 
 MESSAGES_PER_TURN = 16  # then other callbacks of the loop have their turn
@@ -123,9 +123,7 @@ class Pump:
     def write(self, request: WriteOp, timeout_ms: float | None) -> asyncio.Future[Any]:
         """Send a write with the others of this turn."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        if timeout_ms is None:
-            timeout_ms = self._settings.timeout_ms
-        deadline_ms = self._clock_s() * 1000.0 + timeout_ms
+        deadline_ms = self._deadline_ms(timeout_ms)
         self._core.writes.submit(request, ops.size_bytes(request), deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True
@@ -136,15 +134,22 @@ class Pump:
         self, request: ReadOp, timeout_ms: float | None, serializable: bool, endpoint: str
     ) -> asyncio.Future[Any]:
         """Send a read with the others of this turn."""
+        if type(request) is not Range:
+            ops.encodable_bytes(request)
         future: asyncio.Future[Any] = self._loop.create_future()
-        if timeout_ms is None:
-            timeout_ms = self._settings.timeout_ms
-        deadline_ms = self._clock_s() * 1000.0 + timeout_ms
+        deadline_ms = self._deadline_ms(timeout_ms)
         self._core.read(request, serializable, endpoint, deadline_ms, future)
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self._flush)
         return future
+
+    def _deadline_ms(self, timeout_ms: float | None) -> float:
+        if timeout_ms is None:
+            timeout_ms = self._settings.timeout_ms
+        else:
+            check_timeout(timeout_ms)
+        return self._clock_s() * 1000.0 + timeout_ms
 
     def watch(self, wish: WatchCreate) -> Watch:
         """Make a watch; when not started yet, as soon as that is done."""

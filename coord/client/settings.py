@@ -10,12 +10,23 @@ import attrs
 
 from coord import limits
 from coord.client.channel import LoopDialer, zeromq_dialer
-from coord.errors import ErrorCode, Misuse
+from coord.errors import ErrorCode, Misuse, error_from
 
 ReadFrom = Literal["any", "leader"]
 """Which node answers reads: one of them, kept to while it is well; or the one that leads."""
 
 ENDPOINTS_VARIABLE = "COORD_ENDPOINTS"
+
+
+def check_timeout(timeout_ms: object) -> None:
+    """Refuse what is no time to wait for.
+
+    Raises:
+        Misuse: `timeout_ms` is no number above 0.
+    """
+    if not isinstance(timeout_ms, int | float) or not timeout_ms > 0:
+        detail = f"timeout_ms {timeout_ms!r:.100}; a number of milliseconds above 0"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +87,8 @@ def endpoints_from(
             return ()
         given = named
     parts = given.split(",") if isinstance(given, str) else list(given)
+    if not all(isinstance(part, str) for part in parts):
+        raise Misuse(f"addresses are str, got {given!r:.200}", ErrorCode.INVALID_OPTION)
     addresses = [part.strip() for part in parts]
     if not addresses or not all(addresses):
         raise Misuse(f"no address in {given!r}", ErrorCode.INVALID_OPTION)

@@ -85,6 +85,19 @@ def test_a_lost_part_leaves_no_file_and_an_older_one_as_it_was(
     assert os.listdir(tmp_path) == ["backup.snap"]
 
 
+def test_a_snapshot_never_takes_the_place_of_what_is_no_file(
+    coord_command: Any, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    result = coord_command(
+        "snapshot", "save", str(pipe), status=STATUS, snapshot_part=answers(parts())
+    )
+    assert result.exit_code == 1
+    assert "what stands there is no file" in result.stderr
+    assert pipe.is_fifo()
+
+
 def test_a_node_that_refuses_leaves_no_file(coord_command: Any, tmp_path: Path) -> None:
     refused = error_from(ErrorCode.TOO_MANY_REQUESTS)
     file = tmp_path / "backup.snap"

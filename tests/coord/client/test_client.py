@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 
@@ -23,27 +21,7 @@ from coord.frames import WriteFrame
 from coord.requests import LeaseRevoke, LeaseTimeToLive, LeaseTimeToLiveReply, RangeReply
 from coord.testing.instant_node import InstantDialer, InstantNode
 from coord.testing.local import settle
-
-NODE, NOBODY = "tcp://node:1", "tcp://nobody:1"
-Script = Callable[[Client, InstantNode], Coroutine[Any, Any, None]]
-
-
-def run(script: Script, *, timeout_ms: float = 5_000.0, at: str = NODE) -> None:
-    """Run a script with a client of one instant node."""
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        node = InstantNode(lambda: loop.time() * 1000.0)
-        settings = Settings(
-            endpoints=(at,),
-            timeout_ms=timeout_ms,
-            make_dialer=lambda: InstantDialer({NODE: node}),
-            draw=random.Random(7).randint,
-        )
-        async with Client(settings) as client:
-            await script(client, node)
-
-    asyncio.run(main())
+from tests.coord.client.with_node import NOBODY, NODE, run
 
 
 def test_what_is_put_can_be_read() -> None:
