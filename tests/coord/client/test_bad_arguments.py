@@ -11,6 +11,7 @@ from coord import aio
 from coord.client import ops
 from coord.client.client import Client
 from coord.errors import Misuse
+from coord.requests import Put
 from coord.testing.instant_node import InstantNode
 from tests.coord.client.with_node import run
 
@@ -64,7 +65,7 @@ def test_a_number_that_is_none_is_no_condition_and_no_start_of_a_watch(number: A
 
 def test_an_operation_built_by_hand_that_cannot_be_sent_is_refused() -> None:
     with pytest.raises(Misuse, match="cannot be sent"):
-        ops.size_bytes(ops.txn(success=[ops.Put(b"k", b"", _TOO_LARGE)]))
+        ops.size_bytes(ops.txn(success=[Put(b"k", b"", _TOO_LARGE)]))
 
 
 @pytest.mark.parametrize("endpoints", [b"h:1", [1], [b"h:1"]])
