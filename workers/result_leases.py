@@ -7,10 +7,12 @@ kept for at least the time it asked for, and for at most a third longer.
 
 from attrs import define
 
+from coord.limits import LEASE_TTL_MS_MAX
 from workers.port import JobClient
 from workers.timer import Timer
 
 ENDINGS_MAX = 4096
+_KEPT_MS_MAX = LEASE_TTL_MS_MAX * 3 // 4  # a third more is still a lease's time to live
 _STEPS = 8  # times to live between one power of two and the next
 
 
@@ -33,14 +35,14 @@ class ResultLeases:
         """Return a lease to keep endings under.
 
         Args:
-            ttl_ms: how long they are kept at least; more than 0.
+            ttl_ms: how long they are kept at least; what no lease can live for counts as the
+                nearest that one can.
             endings: how many.
 
         Raises:
             CoordError: none could be made.
         """
-        assert ttl_ms > 0
-        kept_ms = ttl_class(ttl_ms)
+        kept_ms = ttl_class(min(max(ttl_ms, 1), _KEPT_MS_MAX))
         used = self._used.get(kept_ms)
         now_unix_ms = self._timer.now_unix_ms()
         if used is None or now_unix_ms >= used.until_unix_ms or used.endings >= ENDINGS_MAX:

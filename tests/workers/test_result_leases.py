@@ -2,6 +2,7 @@
 
 import pytest
 
+from coord.limits import LEASE_TTL_MS_MAX
 from coord.requests import LeaseTimeToLive, LeaseTimeToLiveReply
 from coord.testing.local import LocalCluster, in_loop
 from workers.result_leases import ENDINGS_MAX, ResultLeases, ttl_class
@@ -47,3 +48,14 @@ def test_a_class_is_no_shorter_and_at_most_an_eighth_longer(ttl_ms: int) -> None
 
 def test_there_are_few_classes() -> None:
     assert len({ttl_class(ttl_ms) for ttl_ms in range(1_000, 64_000)}) <= 6 * 8 + 1
+
+
+@pytest.mark.parametrize("ttl_ms", [-5, 0, LEASE_TTL_MS_MAX, 10**15])
+@in_loop
+async def test_a_time_no_lease_can_live_for_counts_as_the_nearest(ttl_ms: int) -> None:
+    # Jobs kept by an older version may say so; whoever ends them must go on.
+    cluster = LocalCluster()
+    lease = await ResultLeases(cluster.client(), HandTimer()).lease_for(ttl_ms)
+    left = cluster.store.read(LeaseTimeToLive(lease))
+    assert isinstance(left, LeaseTimeToLiveReply)
+    assert 0 < left.granted_ms <= LEASE_TTL_MS_MAX

@@ -2,11 +2,21 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 import attrs
 
 from coord.errors import ErrorCode, Misuse, error_from
+from workers.model.checks import (
+    ATTEMPTS_MAX,
+    JOB_LIMITS_MAX,
+    TAGS_MAX,
+    TIME_MS_MAX,
+    UNIX_MS_MAX,
+    check_backoff,
+    check_names,
+    check_whole,
+)
 from workers.model.ids import PRIORITY_DEFAULT, rank
 from workers.model.job import DAY_MS, Backoff
 from workers.model.names import check_group, check_name
@@ -14,6 +24,14 @@ from workers.store.new import WhenTaken
 
 ARGS = "args"
 Scope = Literal["job", "queue", "space"]
+
+
+def _policy(value: WhenTaken | str) -> WhenTaken:
+    try:
+        return WhenTaken(value)
+    except ValueError:
+        allowed = ", ".join(policy.value for policy in WhenTaken)
+        raise Misuse(f"policy {value!r:.100}; {allowed}", ErrorCode.INVALID_OPTION) from None
 
 
 @attrs.frozen(kw_only=True)
@@ -32,8 +50,16 @@ class Unique:
 
     key: str | Callable[..., str] = ARGS
     window_ms: int = 0
-    policy: WhenTaken = attrs.field(default=WhenTaken.REJECT, converter=WhenTaken)
+    policy: WhenTaken = attrs.field(default=WhenTaken.REJECT, converter=_policy)
     scope: Scope = "job"
+
+    def __attrs_post_init__(self) -> None:
+        check_whole("window_ms", self.window_ms, 0, TIME_MS_MAX)
+        if self.scope not in get_args(Scope):
+            allowed = ", ".join(get_args(Scope))
+            raise Misuse(f"scope {self.scope!r:.100}; {allowed}", ErrorCode.INVALID_OPTION)
+        if not isinstance(self.key, str) and not callable(self.key):
+            raise Misuse(f"key {self.key!r:.100}; a str or a function", ErrorCode.INVALID_OPTION)
 
 
 class OptionChanges(TypedDict, total=False):
@@ -56,7 +82,9 @@ class OptionChanges(TypedDict, total=False):
 
 
 def _names(value: tuple[str, ...] | list[str] | str) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    if isinstance(value, list):
+        return tuple(value)
+    return (value,) if isinstance(value, str) else value
 
 
 @attrs.frozen(kw_only=True)
@@ -100,16 +128,23 @@ class JobOptions:
         check_group(self.group)
         rank(self.priority)
         for name in _TIMES:
-            if getattr(self, name) < 0:
-                raise Misuse(f"{name} {getattr(self, name)}; 0 or more", ErrorCode.INVALID_OPTION)
-        if self.attempts_max < 1:
-            raise Misuse(f"attempts_max {self.attempts_max}; at least 1", ErrorCode.INVALID_OPTION)
+            check_whole(name, getattr(self, name), 0, TIME_MS_MAX)
+        check_whole("attempts_max", self.attempts_max, 1, ATTEMPTS_MAX)
+        check_backoff(self.backoff)
+        check_names("tags", self.tags, TAGS_MAX)
+        check_names("limits", self.limits, JOB_LIMITS_MAX)
+        if self.unique is not None and not isinstance(self.unique, Unique):
+            raise Misuse(f"unique {self.unique!r:.100}; a Unique or None", ErrorCode.INVALID_OPTION)
+        if self.at is not None and not isinstance(self.at, datetime):
+            raise Misuse(f"at {self.at!r:.100}; a datetime", ErrorCode.INVALID_OPTION)
         if self.hard_limit_ms and self.soft_limit_ms > self.hard_limit_ms:
             raise Misuse("soft_limit_ms is beyond hard_limit_ms", ErrorCode.INVALID_OPTION)
         if self.at is not None and self.delay_ms:
             raise Misuse("delay_ms and at exclude another", ErrorCode.INVALID_OPTION)
         if self.at is not None and self.at.tzinfo is None:
             raise Misuse(f"at {self.at}: say in which time zone", ErrorCode.INVALID_OPTION)
+        if self.at is not None and self.at.timestamp() * 1000 > UNIX_MS_MAX:
+            raise Misuse(f"at {self.at}: at most the year 9999, in UTC", ErrorCode.INVALID_OPTION)
 
     def changed(self, changes: OptionChanges) -> "JobOptions":
         """Return these options with some of them changed.

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from coord.errors import ErrorCode, error_from
+from workers.model.checks import UNIX_MS_MAX
 from workers.model.ids import JobId
 from workers.model.names import check_name
 
@@ -239,8 +240,8 @@ def _check_leaf(what: str, leaf: Leaf) -> None:
             check_name("signal", name)
         case JobThere(job=job):
             JobId.parse(job)
-        case Time(at_unix_ms) if at_unix_ms < 1:
-            raise _wrong(what, f"time {at_unix_ms}; unix milliseconds, at least 1")
+        case Time(at_unix_ms) if not 1 <= at_unix_ms <= UNIX_MS_MAX:
+            raise _wrong(what, f"time {at_unix_ms}; unix milliseconds, 1 to {UNIX_MS_MAX}")
 
 
 def _wrong(what: str, detail: str) -> Exception:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from coord.errors import ErrorCode, error_from
 from workers.gates.conditions import Condition, JobThere, QueueSize, Signal, Time, check
+from workers.model.checks import check_types
 from workers.model.names import check_name
 from workers.model.places import Places
 
@@ -74,6 +75,7 @@ def check_gate(gate: Gate) -> None:
     Raises:
         Misuse: names what is wrong.
     """
+    check_types("gate", gate)
     check_name("gate", gate.name)
     what = f"gate {gate.name!r}"
     check(what, gate.condition, ALLOWED)

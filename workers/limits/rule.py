@@ -7,6 +7,7 @@ without one lets everything pass. The limit of a whole queue Q is named "queue.Q
 import msgspec
 
 from coord.errors import ErrorCode, Misuse, error_from
+from workers.model.checks import check_whole
 
 NUMBER_MAX = 1_000_000_000
 BURST_MS = 50  # of the rate may come at once unless a rule says otherwise: the steward's own pace
@@ -50,12 +51,8 @@ def check_rule(rule: Rule) -> Rule:
         Misuse: a number is out of bounds, or it limits nothing.
     """
     for name in ("concurrency", "rate", "burst"):
-        number = getattr(rule, name)
-        if not 0 <= number <= NUMBER_MAX:
-            raise error_from(ErrorCode.INVALID_OPTION, f"{name} {number}: 0 to {NUMBER_MAX}")
-    if not 1 <= rule.period_ms <= NUMBER_MAX:
-        detail = f"period_ms {rule.period_ms}: 1 to {NUMBER_MAX}"
-        raise error_from(ErrorCode.INVALID_OPTION, detail)
+        check_whole(name, getattr(rule, name), 0, NUMBER_MAX)
+    check_whole("period_ms", rule.period_ms, 1, NUMBER_MAX)
     if not rule.concurrency and not rule.rate:
         raise error_from(
             ErrorCode.INVALID_OPTION, "a limit needs a concurrency or a rate; to stop, pause"

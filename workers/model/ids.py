@@ -46,13 +46,13 @@ class JobId:
         return cls(check_name("queue", queue), item)
 
 
-def rank(priority: int) -> str:
+def rank(priority: object) -> str:
     """Return the digit that sorts jobs of `priority` (0 to 9; higher runs sooner).
 
     Raises:
         Misuse: there is no such priority.
     """
-    if not 0 <= priority <= PRIORITY_MAX:
-        detail = f"priority {priority}: 0 to {PRIORITY_MAX}, higher runs sooner"
+    if not isinstance(priority, int) or not 0 <= priority <= PRIORITY_MAX:
+        detail = f"priority {priority!r:.100}: 0 to {PRIORITY_MAX}, higher runs sooner"
         raise error_from(ErrorCode.INVALID_OPTION, detail)
     return str(PRIORITY_MAX - priority)

@@ -12,7 +12,7 @@ PIPELINE_GROUPS = "pipeline."  # how groups begin that are stages of pipelines
 _NAME = re.compile(r"[A-Za-z0-9_.@\-]+")
 
 
-def check_name(what: str, name: str) -> str:
+def check_name(what: str, name: object) -> str:
     """Return `name` if it can be one.
 
     Args:
@@ -22,19 +22,19 @@ def check_name(what: str, name: str) -> str:
     Raises:
         Misuse: it cannot; says what is allowed.
     """
-    if len(name) > NAME_CHARS_MAX or not _NAME.fullmatch(name):
-        detail = f"{what} {name!r}: 1 to {NAME_CHARS_MAX} letters, digits or any of _ . @ -"
+    if not isinstance(name, str) or len(name) > NAME_CHARS_MAX or not _NAME.fullmatch(name):
+        detail = f"{what} {name!r:.200}: 1 to {NAME_CHARS_MAX} letters, digits or any of _ . @ -"
         raise error_from(ErrorCode.INVALID_OPTION, detail)
     return name
 
 
-def check_group(group: str) -> str:
+def check_group(group: object) -> str:
     """Return `group` if somebody may give it to a job; "" for none.
 
     Raises:
         Misuse: it is no name, or one of a pipeline's: who belongs there, the pipeline says.
     """
-    if group.startswith(PIPELINE_GROUPS):
+    if isinstance(group, str) and group.startswith(PIPELINE_GROUPS):
         detail = f"group {group!r}: those that begin with {PIPELINE_GROUPS!r} are of pipelines"
         raise error_from(ErrorCode.INVALID_OPTION, detail)
-    return check_name("group", group) if group else group
+    return "" if group == "" else check_name("group", group)

@@ -3,10 +3,11 @@
 Every error names the pipeline's part it is about and what is allowed.
 """
 
-from coord.errors import ErrorCode, error_from
+from coord.errors import ErrorCode, Misuse, error_from
 from coord.limits import LEASE_TTL_MS_MAX
 from workers.gates.conditions import Ended, Signal, Size, Time
 from workers.gates.conditions import check as check_condition
+from workers.model.checks import TIME_MS_MAX, check_job, check_types, check_whole
 from workers.model.ids import rank
 from workers.model.job import encode_job
 from workers.model.names import check_name
@@ -25,6 +26,7 @@ def check(pipeline: Pipeline) -> None:
     Raises:
         Misuse: names what is wrong.
     """
+    check_types("pipeline", pipeline)
     check_name("pipeline", pipeline.name)
     if not pipeline.stages:
         raise _wrong(f"pipeline {pipeline.name!r} has no stages")
@@ -56,17 +58,11 @@ def check_call(what: str, call: Call) -> None:
         raise _wrong(f"{what}: a job's name has 1 to {JOB_NAME_CHARS_MAX} characters")
     check_name("queue", call.queue)
     rank(call.priority)
-    for limit in call.limits:
-        check_name("limit", limit)
-    for name, number, least in (
-        ("attempts_max", call.attempts_max, 1),
-        ("soft_limit_ms", call.soft_limit_ms, 0),
-        ("hard_limit_ms", call.hard_limit_ms, 0),
-        ("result_ttl_ms", call.result_ttl_ms, 0),
-        ("expires_after_ms", call.expires_after_ms, 0),
-    ):
-        if number < least:
-            raise _wrong(f"{what}: {name} {number}; at least {least}")
+    check_whole(f"{what}: expires_after_ms", call.expires_after_ms, 0, TIME_MS_MAX)
+    try:
+        check_job(call.job("", 0))
+    except Misuse as error:
+        raise _wrong(f"{what}: {error}") from None
     size_bytes = len(encode_job(call.job("", 0)))
     if size_bytes > JOB_BYTES_MAX:
         raise _wrong(

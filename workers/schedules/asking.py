@@ -7,6 +7,7 @@ from coord.errors import ErrorCode, error_from
 from coord.requests import PutReply, RangeReply
 from recipes.errors import Contended
 from recipes.port import only
+from workers.model.checks import UNIX_MS_MAX, check_whole
 from workers.model.ids import JobId
 from workers.model.names import check_name
 from workers.schedules.codec import encode
@@ -57,6 +58,8 @@ async def run(desk: Desk, name: str, *, overlap: bool) -> JobId:
 async def backfill(desk: Desk, name: str, after_unix_ms: int, until_unix_ms: int, by: str) -> int:
     """Ask for due times to be fired anew; see `ScheduleStore.backfill`."""
     now = desk.timer.now_unix_ms()
+    check_whole("the beginning of a backfill, unix ms", after_unix_ms, 0, UNIX_MS_MAX)
+    check_whole("the end of a backfill, unix ms", until_unix_ms, 0, UNIX_MS_MAX)
     if not 0 <= after_unix_ms < until_unix_ms <= now:
         detail = "the span of a backfill: it begins before it ends, and ends by now"
         raise error_from(ErrorCode.INVALID_OPTION, detail)

@@ -3,16 +3,15 @@
 from functools import lru_cache
 
 from coord.errors import CoordError, ErrorCode, error_from
+from workers.model.checks import UNIX_MS_MAX, YEAR_MS, check_job, check_types
 from workers.model.ids import rank
 from workers.model.job import encode_job
-from workers.model.names import check_group, check_name
+from workers.model.names import check_name
 from workers.schedules.codec import decode
 from workers.schedules.due import check_line
 from workers.schedules.values import Cron, Every, Once, Rule, Schedule
 from workers.schedules.zones import find_zone
 
-YEAR_MS = 366 * 86_400_000
-UNIX_MS_MAX = 253_402_300_799_000  # the end of the year 9999
 INTERVAL_MS_MIN = 100
 CATCH_UP_MS_MIN = 1_000  # every due time is fired a little late
 NOTE_CHARS_MAX = 1_000
@@ -26,6 +25,7 @@ def check_schedule(schedule: Schedule) -> None:
     Raises:
         Misuse: it can be none; names the field and what is allowed.
     """
+    check_types("schedule", schedule)
     check_name("schedule", schedule.name)
     check_name("queue", schedule.queue)
     rank(schedule.priority)
@@ -71,6 +71,7 @@ def decode_schedule(value: bytes) -> Schedule | None:
 def _check_job(schedule: Schedule) -> None:
     job = schedule.job
     check_name("job", job.name)
+    check_job(job)
     for field, why in (
         ("unique", "the overlap policy keeps its jobs apart"),
         ("unique_until_unix_ms", "the overlap policy keeps its jobs apart"),
@@ -82,12 +83,6 @@ def _check_job(schedule: Schedule) -> None:
     ):
         if getattr(job, field):
             raise error_from(ErrorCode.INVALID_OPTION, f"job.{field} of a schedule: {why}")
-    check_group(job.group)
-    for limit in job.limits:
-        check_name("limit", limit)
-    for field in ("soft_limit_ms", "hard_limit_ms", "result_ttl_ms"):
-        _within(f"job.{field}", getattr(job, field), 0, 10 * YEAR_MS)
-    _within("job.attempts_max", job.attempts_max, 1, 1_000_000)
     size_bytes = len(encode_job(job))
     if size_bytes > JOB_BYTES_MAX:
         detail = f"job.args of a schedule: {size_bytes} bytes; {JOB_BYTES_MAX} are allowed"

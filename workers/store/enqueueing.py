@@ -7,14 +7,15 @@ which of the two, so that the next try does the right thing.
 import msgspec
 
 from coord.client import ops
-from coord.errors import ErrorCode, Refused
+from coord.errors import ErrorCode, Refused, error_from
 from coord.model import KeyValue
 from coord.requests import PutReply, RangeReply, TxnOp, TxnOpReply, TxnReply
 from recipes.errors import Contended
 from recipes.port import only
 from workers.errors import DuplicateJob
+from workers.model.checks import check_job
 from workers.model.ids import JobId
-from workers.model.names import check_group, check_name
+from workers.model.names import check_name
 from workers.steps.due import DueKind, due_delete
 from workers.steps.enqueue import enqueue as enqueue_step
 from workers.steps.enqueue import queue_limit
@@ -76,14 +77,14 @@ def enqueuing(site: Site, new: NewJob) -> Move:
     """Return the move that enqueues a job.
 
     Raises:
-        Misuse: the queue's name, the priority, a limit's name or the group is none, or the job
-            cannot be encoded.
+        Misuse: the queue's name, the priority or something of the job is none, or the job cannot
+            be encoded.
     """
     check_name("queue", new.queue)
-    check_group(new.job.group)
-    for limit in new.job.limits:
-        if limit != queue_limit(new.queue):
-            check_name("limit", limit)
+    check_job(new.job, own_limit=queue_limit(new.queue))
+    if new.when_taken not in tuple(WhenTaken):
+        detail = f"when_taken {new.when_taken!r:.100}: a WhenTaken"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
     now = site.timer.now_unix_ms()
     return enqueue_step(site.places, new.queue, new.priority, new.job, now)
 

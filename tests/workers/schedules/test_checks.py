@@ -41,7 +41,7 @@ GOOD = Schedule("s", Job("f"), Cron("* * * * *"))
         ({"job": Job("f", due_unix_ms=5)}, "job.due_unix_ms of a schedule: the rule says"),
         ({"job": Job("f", expires_unix_ms=5)}, "give expires_ms"),
         ({"job": Job("f", history=(Attempt(1, "x"),))}, "job.history"),
-        ({"job": Job("f", attempts_max=0)}, "job.attempts_max 0: 1 to"),
+        ({"job": Job("f", attempts_max=0)}, "job.attempts_max 0: a whole number from 1 to"),
         ({"job": Job("f", soft_limit_ms=-1)}, "job.soft_limit_ms -1"),
         ({"job": Job("f", limits=("a/b",))}, "limit 'a/b'"),
         ({"job": Job("f", {"x": object()})}, "cannot be kept"),
