@@ -1,6 +1,6 @@
 """What a job raises to say what becomes of it; anything else it raises is a failed attempt."""
 
-from coord.errors import ErrorCode, Misuse
+from workers.model.checks import TIME_MS_MAX, check_whole
 
 
 class Retry(Exception):
@@ -10,8 +10,8 @@ class Retry(Exception):
     """
 
     def __init__(self, cause: str = "", *, after_ms: int | None = None) -> None:
-        if after_ms is not None and after_ms < 0:
-            raise Misuse(f"after_ms {after_ms}; 0 or more", ErrorCode.INVALID_OPTION)
+        if after_ms is not None:
+            check_whole("after_ms", after_ms, 0, TIME_MS_MAX)
         super().__init__(cause or "the job asks for another attempt")
         self.cause = cause
         self.after_ms = after_ms
@@ -21,7 +21,6 @@ class Snooze(Exception):
     """Not now: run the job anew after `after_ms`. No failure, and no attempt is counted."""
 
     def __init__(self, after_ms: int) -> None:
-        if after_ms < 0:
-            raise Misuse(f"after_ms {after_ms}; 0 or more", ErrorCode.INVALID_OPTION)
+        check_whole("after_ms", after_ms, 0, TIME_MS_MAX)
         super().__init__(f"the job puts itself off for {after_ms} ms")
         self.after_ms = after_ms

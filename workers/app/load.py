@@ -18,7 +18,7 @@ def load_app(path: str) -> App:
         raise _not_found(f"{path!r} is not of the form package.module:attribute")
     try:
         found = getattr(importlib.import_module(module), attribute, None)
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the last two: no module's name
         raise _not_found(f"{path}: {error}") from error
     if not isinstance(found, App):
         raise _not_found(f"{path}: {attribute!r} is no App")

@@ -53,7 +53,10 @@ class Signature:
         except TypeError as error:
             raise BadArguments(f"{self._name}: {error}") from None
         given = bound.arguments
-        given.update(given.pop(self._extra, {}))
+        extra = given.pop(self._extra, {})
+        if twice := sorted(given.keys() & extra.keys()):
+            raise BadArguments(f"{self._name}: {twice[0]!r} is given twice, once by its place")
+        given.update(extra)
         plain = {each: self._plain(each, value) for each, value in given.items()}
         for each, value in plain.items():
             self._real(each, value)

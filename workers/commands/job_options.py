@@ -65,7 +65,7 @@ def guess(text: str) -> Any:
     """Return what JSON makes of a text, or the text where that is none."""
     try:
         return msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return text
 
 
@@ -89,13 +89,16 @@ def _moment(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"--at {text!r}: write 2026-12-31T23:00 or with +01:00") from None
-    return found if found.tzinfo else found.astimezone()
+    try:
+        return found if found.tzinfo else found.astimezone()
+    except (OverflowError, ValueError):
+        raise click.UsageError(f"--at {text!r}: too far from now") from None
 
 
 def _object(given: str) -> dict[str, Any]:
     try:
         found = json.loads(given)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"--json: {error}") from None
     if not isinstance(found, dict):
         raise click.UsageError("--json: an object of arguments by name")

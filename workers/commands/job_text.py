@@ -19,7 +19,10 @@ def when(unix_ms: int) -> str:
     """Return a time for people, in this machine's zone; "" for never."""
     if not unix_ms:
         return ""
-    at = datetime.datetime.fromtimestamp(unix_ms / 1000, datetime.UTC).astimezone()
+    try:
+        at = datetime.datetime.fromtimestamp(unix_ms / 1000, datetime.UTC).astimezone()
+    except (OverflowError, ValueError, OSError):
+        return f"unix time {unix_ms} ms"  # beyond the year 9999, here or everywhere
     return at.isoformat(sep=" ", timespec="milliseconds")
 
 

@@ -36,7 +36,7 @@ def _imported(source: str, module: str, attribute: str) -> Pipeline:
         sys.path.insert(0, "")  # as `python -m` does
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise _bad(f"{source}: {error}") from None
     if callable(found):
         try:

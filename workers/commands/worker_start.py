@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import math
 import os
 import socket
 import sys
@@ -45,6 +46,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
 
 
 def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> int:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number of seconds", context, parameter)
     return round(1000 * value)
 
 

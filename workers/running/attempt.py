@@ -12,7 +12,7 @@ from workers.app import hooks
 from workers.app.control import Retry, Snooze
 from workers.errors import BadArguments
 from workers.model.job import Job, decode_job
-from workers.running.capture import Tail
+from workers.running.capture import Tail, sendable
 from workers.running.context import JobContext, Send
 from workers.running.errors import SoftLimitExceeded
 from workers.running.functions import Functions, JobFunction
@@ -83,7 +83,7 @@ class Attempt:
         return Failed(
             self.run.run,
             self._took_us(),
-            cause[-CAUSE_CHARS_MAX:],
+            sendable(cause[-CAUSE_CHARS_MAX:]),
             again,
             after_ms,
             self.tail.text(),

@@ -13,6 +13,11 @@ from typing import TextIO
 LOG_CHARS_MAX = 16 * 1024
 
 
+def sendable(text: str) -> str:
+    """Return a text with what UTF-8 cannot say, as in names of odd files, written out."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class Tail:
     """The end of a text that grows."""
 
@@ -36,7 +41,7 @@ class Tail:
         """Return the end of what was added; it opens with an ellipsis where there was more."""
         if self._chars > self._chars_max:
             self._shorten()
-        return ("…" if self._cut else "") + "".join(self._pieces)
+        return ("…" if self._cut else "") + sendable("".join(self._pieces))
 
     def clear(self) -> None:
         """Start anew."""

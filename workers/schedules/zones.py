@@ -79,7 +79,10 @@ def first_shown(zone: ZoneInfo, wall: datetime) -> int:
 
 def iso(unix_ms: int, zone: str = "UTC") -> str:
     """Return a time as people and programs read it, with the zone's offset."""
-    at = datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(find_zone(zone))
+    try:
+        at = datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(find_zone(zone))
+    except (OverflowError, ValueError, OSError):
+        return f"unix time {unix_ms} ms"  # beyond the year 9999, there or everywhere
     text = at.isoformat(timespec="milliseconds" if unix_ms % 1000 else "seconds")
     return text.replace("+00:00", "Z") if zone == "UTC" else text
 

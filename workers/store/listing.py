@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from attrs import frozen
 
 from coord.client import ops
-from coord.errors import ErrorCode, Refused
+from coord.errors import ErrorCode, Refused, error_from
 from coord.model import KeyValue
 from workers.model.ids import JobId
+from workers.model.names import check_name
 from workers.model.states import State
 from workers.store.finding import holder_of
 from workers.store.found import Found, ended, standing
@@ -67,15 +68,26 @@ async def _scan(
 
 
 def _place(site: Site, queue: str, state: State) -> bytes:
-    at = site.places.queue(queue)
+    """Return where a queue's jobs of a state are.
+
+    Raises:
+        Misuse: the queue's name is none, or the state.
+    """
+    at = site.places.queue(check_name("queue", queue))
     places = {
         State.READY: at.ready,
         State.HELD: at.held,
         State.LATER: at.later,
         State.PARKED: at.parked,
         State.DEAD: at.dead,
+        State.DONE: at.done,
+        State.CANCELLED: at.done,
+        State.EXPIRED: at.done,
     }
-    return places.get(state, at.done)
+    if state not in places:
+        allowed = ", ".join(map(str, places))
+        raise error_from(ErrorCode.INVALID_OPTION, f"state {state!r:.100}: {allowed}")
+    return places[state]
 
 
 def _found(queue: str, state: State, prefix: bytes, kv: KeyValue) -> Found | None:

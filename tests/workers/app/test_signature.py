@@ -161,3 +161,10 @@ def test_an_annotation_the_checker_cannot_use_is_not_checked() -> None:
     def function(x: list[int] | set[int]) -> None: ...
 
     assert Signature("f", function).bind((["a"],), {}) == {"x": ["a"]}
+
+
+def test_an_argument_given_by_its_place_and_by_name_beside_it_is_named() -> None:
+    def resize(path: str, /, **more: object) -> None: ...
+
+    with pytest.raises(BadArguments, match="'path' is given twice"):
+        Signature("resize", resize).bind(("a.png",), {"path": "b.png"})

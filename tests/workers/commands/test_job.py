@@ -75,6 +75,9 @@ def test_a_submitted_job_is_checked_and_read_as_its_function_is_annotated(
         (("send", "--json", "{"), "--json"),
         (("send", "to=a", "--json", "{}"), "exclude another"),
         (("send", "to=a", "--at", "noon"), "--at"),
+        (("send", "to=a", "--at", "0001-01-01"), "--at"),
+        (("send", "to=a", "--at", "9999-12-31T23:59:59-14:00"), "the year 9999"),
+        (("send", "to=a", "--json", "[" * 200_000), "--json"),
         (("send", "to=a", "--unique-for", "5"), "need --unique"),
         (("send", "to=a", "--queue", "a/b"), "queue 'a/b'"),
     ],
@@ -91,6 +94,8 @@ def test_what_cannot_be_submitted_is_misuse_that_names_the_cause(
 def test_an_application_that_is_not_there_is_misuse(coord_command: Any) -> None:
     result = coord_command("job", "submit", "send", "-A", "no.such:app")
     assert (result.exit_code, "No module named" in result.stderr) == (2, True)
+    result = coord_command("job", "submit", "send", "-A", ".shop:app")
+    assert (result.exit_code, ".shop:app" in result.stderr) == (2, True)
 
 
 def test_without_an_application_values_are_json_or_text_and_options_are_as_said(

@@ -210,3 +210,10 @@ async def block_loop(ctx: Context) -> None:
 
 
 KILL = int(signal.SIGKILL)
+
+
+@app.job
+def odd_words() -> None:
+    """Say what UTF-8 cannot, as the name of an odd file does."""
+    print("printed \udcff")  # noqa: T201
+    raise ValueError("an odd name: \udcff")

@@ -247,3 +247,14 @@ async def test_a_value_that_is_no_job_is_kept_among_the_dead(app: str, store: Jo
     dead = await store.client.get("coord/queue/default/dead/", prefix=True)
     assert b"not a job" in dead.kvs[0].value
     assert ending.state is State.DONE
+
+
+@in_loop
+async def test_what_utf_8_cannot_say_costs_a_job_neither_its_cause_nor_its_log(
+    app: str, store: JobStore
+) -> None:
+    async with working(store.client, app):
+        ending = await ended(store, Job("odd_words", attempts_max=1))
+    assert ending.state is State.DEAD
+    assert "an odd name: \\udcff" in ending.cause
+    assert "printed \\udcff" in ending.log

@@ -1,6 +1,11 @@
 """Looking at queues: names, counts, pages; pausing and resuming."""
 
+from typing import Any
+
+import pytest
+
 from coord import ops
+from coord.errors import Misuse
 from coord.testing.local import LocalCluster, in_loop
 from workers.model.job import Job
 from workers.model.states import State
@@ -110,3 +115,18 @@ async def test_endings_are_listed_by_how_jobs_ended() -> None:
     (found,) = (await store.list("mail", State.CANCELLED)).jobs
     assert (found.id, found.name, found.ending is None) == (job_id, "send", False)
     assert (await store.list("mail", State.DONE)).jobs == ()
+
+
+@pytest.mark.parametrize("state", ["ready", "later", "done", "nonsense", None])
+@in_loop
+async def test_a_state_that_is_none_is_refused_and_nothing_is_purged(state: Any) -> None:
+    store = store_of(LocalCluster())
+    cancelled = await store.enqueue("mail", JOB)
+    await store.cancel(cancelled)
+    with pytest.raises(Misuse, match="State"):
+        await store.purge("mail", state)
+    with pytest.raises(Misuse, match="State"):
+        await store.list("mail", state)
+    with pytest.raises(Misuse, match="queue 'a/b'"):
+        await store.list("a/b", State.READY)
+    assert (await store.list("mail", State.CANCELLED)).jobs[0].id == cancelled
