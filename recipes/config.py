@@ -24,6 +24,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError, ErrorCode, error_from
 from coord.model import Event, EventKind
+from recipes.decoding import UNREADABLE
 from recipes.live import Live
 from recipes.port import KeyStore
 
@@ -197,7 +198,7 @@ def parse(raw: bytes, kind: Any) -> Any:
         return text
     try:
         value = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         value = text  # a date, an address: what people write without quotes
     return msgspec.convert(value, kind, strict=False)
 

@@ -21,7 +21,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import ErrorCode, MaybeDone, Misuse, Refused, Unavailable
 from coord.model import KeyValue
-from coord.requests import Compare, Put, Txn
+from coord.requests import Compare, Put, RangeReply, Txn
 from recipes.election import Election, Leadership
 from recipes.errors import NotLeader
 from recipes.port import KeptLease, KeyStore, next_batch, only
@@ -30,6 +30,7 @@ from recipes.timer import Timer, WallTimer
 from recipes.waiting import first_of
 
 MOVED_MAX = 128  # items in one transaction
+FEW_ITEMS = 16  # fit into one answer, however large each is
 MOVED_BYTES = 1_000_000  # of their bodies, unless there is but one
 RETRY_S = 0.2
 _TIME_MAX = 2**63 - 1
@@ -147,13 +148,23 @@ class Mover:
     async def _move(self, leadership: Leadership) -> None:
         queue = self._queue
         while True:
-            found = await self._client.get(queue.later, prefix=True, limit=MOVED_MAX)
+            found = await self._soonest()
             now = queue.timer.now_unix_ms()
             due = [kv for kv in found.kvs if self._due_unix_ms(kv) <= now]
             if due:
                 await self._bring(_portion(due), leadership)
             else:
                 await self._next_due(only(found), found.revision)
+
+    async def _soonest(self) -> RangeReply:
+        """Return the items due first, as many as are moved at once, or as fit into one answer."""
+        later = self._queue.later
+        try:
+            return await self._client.get(later, prefix=True, limit=MOVED_MAX)
+        except Refused as error:
+            if error.code is not ErrorCode.REPLY_TOO_LARGE:
+                raise
+            return await self._client.get(later, prefix=True, limit=FEW_ITEMS)
 
     async def _bring(self, due: Sequence[KeyValue], leadership: Leadership) -> None:
         """Bring items into line; those that were cancelled meanwhile are passed over."""

@@ -8,6 +8,7 @@ from attrs import frozen
 from coord.model import KeyValue
 from coord.requests import RangeReply, Reply
 from recipes.conditions import Condition, Met, Verdict
+from recipes.decoding import UNREADABLE
 from recipes.gate_leaves import Epoch
 from recipes.port import only
 
@@ -101,5 +102,5 @@ def decoded(kv: KeyValue | None, kind: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(kv.value, type=kind)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None

@@ -17,6 +17,7 @@ from attrs import frozen
 from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError
+from recipes.decoding import UNREADABLE
 from recipes.errors import session_ends
 from recipes.hold import Hold
 from recipes.line import lease_name
@@ -98,5 +99,5 @@ class HandOver:
 def _read(value: bytes) -> _Asked | None:
     try:
         return msgspec.json.decode(value, type=_Asked)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

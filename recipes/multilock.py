@@ -80,6 +80,8 @@ class MultiLock:
     """
 
     def __init__(self, client: KeyStore, names: Iterable[Text], value: Text = b"") -> None:
+        if isinstance(names, str | bytes):
+            raise Misuse(f"names {names!r:.100}; a list of them", ErrorCode.INVALID_OPTION)
         ordered = sorted({ops.key_bytes(name) for name in names})
         if not ordered:
             raise Misuse("no names", ErrorCode.INVALID_OPTION)

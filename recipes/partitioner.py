@@ -23,7 +23,7 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import ErrorCode, MaybeDone, Unavailable, error_from
+from coord.errors import ErrorCode, MaybeDone, Misuse, Unavailable, error_from
 from coord.model import KeyValue
 from coord.requests import Compare, PutReply, RangeReply
 from recipes.division import divide
@@ -83,8 +83,9 @@ class Partitioner:
         """Add an item, or change its value; whoever holds it then sees the new one when it moves.
 
         Raises:
-            Misuse: an item without a name.
+            Misuse: an item without a name, or one too long for a key.
         """
+        self._key("claims/", item)  # a little longer: whoever takes the item has to fit that
         await self._client.put(self._key("items/", item), value)
 
     async def remove(self, item: str) -> None:
@@ -133,7 +134,9 @@ class Partitioner:
 
     async def _settle(self, mirror: Mirror, session: KeptLease, work: Work) -> None:
         """Stop and start what the keys, as the mirror shows them, say."""
-        items = self._under(mirror, b"items/")
+        items = {
+            item: kv for item, kv in self._under(mirror, b"items/").items() if self._can_take(item)
+        }
         claims = self._under(mirror, b"claims/")
         members = {lease: _text(kv.value) for lease, kv in self._under(mirror, b"members/").items()}
         wanted = divide(items, members).get(f"{session.lease:016x}", [])
@@ -224,10 +227,18 @@ class Partitioner:
             if key.startswith(start)
         }
 
+    def _can_take(self, item: str) -> bool:
+        """Whether an item that somebody wrote down is one; one that is none stops nobody."""
+        try:
+            self._key("claims/", item)
+        except Misuse:
+            return False
+        return True
+
     def _key(self, place: str, item: str) -> bytes:
         if not item:
             raise error_from(ErrorCode.INVALID_OPTION, "an item without a name")
-        return self._prefix + place.encode() + item.encode(errors="surrogateescape")
+        return ops.key_bytes(self._prefix + place.encode() + item.encode(errors="surrogateescape"))
 
 
 def _text(raw: bytes) -> str:

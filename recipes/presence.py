@@ -98,8 +98,11 @@ class Presence:
         Returns:
             Whether it shows already. If not, as the lease is lost just now, it will with the next
             appearance.
+
+        Raises:
+            Misuse: it can be no value; the one before stays.
         """
-        self._value = ops.text_bytes(value)
+        self._value = ops.put(self.key, value).value
         lease = self.lease
         if not lease:
             return False

@@ -19,10 +19,11 @@ import msgspec
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import CoordError, MaybeDone, Unavailable
+from coord.errors import CoordError, ErrorCode, MaybeDone, Unavailable, error_from
 from coord.limits import TXN_OPS_MAX
 from coord.model import KeyValue
-from coord.requests import TxnOp
+from coord.requests import Put, TxnOp
+from recipes.decoding import UNREADABLE
 from recipes.errors import SessionLost, session_ends
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
@@ -84,8 +85,15 @@ class Reporter:
                     await self._send()
 
     def report(self, task: str, done: int, total: int = 0, message: str = "") -> None:
-        """Say how far `task` is; returns at once."""
-        self._unsent[task] = Progress(done, total, message, self._by)
+        """Say how far `task` is; returns at once.
+
+        Raises:
+            Misuse: the task's name or the message is too long or no text, or a number is not whole.
+        """
+        ops.natural(done=done, total=total)
+        progress = Progress(done, total, message, self._by)
+        self._put(task, progress)  # what could not be sent would keep all others from it
+        self._unsent[task] = progress
         self._news.set()
 
     def clear(self, task: str) -> None:
@@ -107,6 +115,15 @@ class Reporter:
                 await asyncio.sleep(RETRY_S)
                 self._news.set()
 
+    def _put(self, task: str, progress: Progress) -> Put:
+        try:
+            value = msgspec.json.encode(progress)
+        except (TypeError, UnicodeEncodeError) as error:
+            detail = f"the message of {task!r:.100}: {error}"
+            raise error_from(ErrorCode.INVALID_OPTION, detail) from None
+        key = self._prefix + ops.text_bytes(task)
+        return ops.put(key, value, lease=self._session.lease)
+
     async def _send(self) -> None:
         sending = dict(list(self._unsent.items())[:TXN_OPS_MAX])
         steps: list[TxnOp] = []
@@ -117,8 +134,7 @@ class Reporter:
                 ours = ops.leased(key, "==", self._session.lease)
                 steps.append(ops.txn([ours], [ops.delete(key)]))
             else:
-                value = msgspec.json.encode(progress)
-                steps.append(ops.put(key, value, lease=self._session.lease))
+                steps.append(self._put(task, progress))
         if steps:
             await self._client.txn(success=steps)
         for task, progress in sending.items():
@@ -165,5 +181,5 @@ class Board:
 def _read(kv: KeyValue) -> Progress | None:
     try:
         return msgspec.json.decode(kv.value, type=Progress)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

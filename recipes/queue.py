@@ -154,6 +154,8 @@ class Queue:
 
     async def put_all(self, bodies: Iterable[Text]) -> list[str]:
         """Append items, all or none (at most 1024), in one revision; return their ids."""
+        if isinstance(bodies, str | bytes):
+            raise Misuse(f"bodies {bodies!r:.100}; a list of them", ErrorCode.INVALID_OPTION)
         reply = await self.client.txn(success=[self.putting(body) for body in bodies])
         puts = [answer for answer in reply.replies if isinstance(answer, PutReply)]
         return [put.key.removeprefix(self.ready).decode() for put in puts]

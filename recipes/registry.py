@@ -22,6 +22,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError, ErrorCode, error_from
 from coord.model import KeyValue
+from recipes.decoding import UNREADABLE
 from recipes.live import Live
 from recipes.mirror import read_all
 from recipes.port import KeyStore, SessionStore
@@ -175,7 +176,7 @@ def decode(kv: KeyValue) -> Instance | None:
     """Return the instance a key's value tells of; None when it is no registration."""
     try:
         return msgspec.json.decode(kv.value, type=Instance)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

@@ -343,8 +343,9 @@ def _compare(key: Text, target: CompareTarget, relation: str, value: bytes | int
     result = _RELATIONS.get(relation)
     if result is None:
         raise error_from(ErrorCode.INVALID_OPTION, f"relation {relation!r}; one of == != < >")
-    if type(value) is not bytes:
-        natural(**{target.name.lower(): value})
+    if type(value) is not bytes and (not isinstance(value, int) or abs(value) > _ID_MAX):
+        detail = f"{target.name.lower()} {value!r:.100}; a whole number of at most 63 bits"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
     return Compare(key_bytes(key), target, result, value)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from attrs import frozen
 
 from coord.errors import ErrorCode, error_from
+from recipes.decoding import UNREADABLE
 from workers.gates.conditions import Condition, JobThere, QueueSize, Signal, Time, check
 from workers.model.checks import check_types
 from workers.model.names import check_name
@@ -134,7 +135,7 @@ def decode(value: bytes, kind: type[V]) -> V | None:
     """Return what is kept, or None where it is nothing of the kind."""
     try:
         return msgspec.json.decode(value, type=kind)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from recipes.decoding import UNREADABLE
+
 
 class Given(msgspec.Struct, frozen=True, omit_defaults=True):
     """A signal: when, by whom, and what was said."""
@@ -27,5 +29,5 @@ def decode_given(value: bytes) -> Given:
     """Return the signal a value stands for; one put by hand says only what it says."""
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Given(0, message=value.decode(errors="replace"))

@@ -7,6 +7,7 @@ nothing is lost by rounding. In any time T at most burst_max + T * rate / period
 
 import msgspec
 
+from recipes.decoding import UNREADABLE
 from workers.limits.rule import Rule
 
 
@@ -63,5 +64,5 @@ def decode_bucket(value: bytes) -> Bucket | None:
     """Return the bucket a value stands for; None where it is none."""
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

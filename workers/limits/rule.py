@@ -7,6 +7,7 @@ without one lets everything pass. The limit of a whole queue Q is named "queue.Q
 import msgspec
 
 from coord.errors import ErrorCode, Misuse, error_from
+from recipes.decoding import UNREADABLE
 from workers.model.checks import check_whole
 
 NUMBER_MAX = 1_000_000_000
@@ -78,5 +79,5 @@ def decode_rule(value: bytes) -> Rule | None:
     """Return the rule a value stands for; None where it is none, which limits nothing."""
     try:
         return check_rule(_decoder.decode(value))
-    except (msgspec.MsgspecError, Misuse):
+    except (*UNREADABLE, Misuse):
         return None

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from recipes.decoding import UNREADABLE
 from workers.model.job import Attempt
 from workers.model.states import State
 
@@ -53,5 +54,5 @@ def decode_ending(value: bytes) -> Ending | None:
     """Return the ending a value stands for, or None where it is none."""
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

@@ -10,6 +10,7 @@ import msgspec
 
 from coord.errors import ErrorCode, error_from
 from coord.limits import VALUE_BYTES_MAX
+from recipes.decoding import UNREADABLE
 
 HISTORY_MAX = 10  # attempts told in full; older ones are only counted
 DAY_MS = 86_400_000
@@ -117,7 +118,7 @@ def decode_job(value: bytes) -> Job | None:
     """Return the job a value stands for, or None where it is none."""
     try:
         return (_from_json if value[:1] == b"{" else _from_msgpack).decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 

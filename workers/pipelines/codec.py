@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from coord.errors import ErrorCode, error_from
+from recipes.decoding import UNREADABLE
 from workers.model.job import is_json
 from workers.pipelines.spec import Call, Pipeline
 
@@ -42,7 +43,7 @@ def decode_pipeline(value: bytes) -> Pipeline:
     decoder: Any = _pipeline_json if value.lstrip()[:1] == b"{" else _pipeline_msgpack
     try:
         found: Pipeline = decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise error_from(ErrorCode.INVALID_OPTION, f"no pipeline: {error}") from None
     return found
 
@@ -56,6 +57,6 @@ def decode_calls(value: bytes) -> Calls:
     decoder: Any = _calls_json if value[:1] == b"[" else _calls_msgpack
     try:
         found: Calls = decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise error_from(ErrorCode.INVALID_OPTION, f"no jobs of a pipeline: {error}") from None
     return found

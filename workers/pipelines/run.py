@@ -4,6 +4,8 @@ from enum import Enum
 
 import msgspec
 
+from recipes.decoding import UNREADABLE
+
 
 class StageState(Enum):
     """Where a stage is."""
@@ -108,5 +110,5 @@ def decode_run(value: bytes) -> Run | None:
     """Return the run a value stands for, or None where it is none."""
     try:
         return _run_decoder.decode(value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

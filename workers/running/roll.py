@@ -9,6 +9,7 @@ from enum import Enum
 import msgspec
 
 from coord.client import ops
+from recipes.decoding import UNREADABLE
 from recipes.mirror import read_all
 from recipes.port import KeyStore
 from workers.model.places import Places
@@ -93,7 +94,7 @@ def read_entry(value: bytes) -> WorkerEntry | None:
     """Return what a value says of a worker, or None where it is no entry."""
     try:
         return msgspec.json.decode(value, type=WorkerEntry)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from coord.errors import ErrorCode, error_from
 from coord.limits import VALUE_BYTES_MAX
+from recipes.decoding import UNREADABLE
 from workers.model.job import is_json
 from workers.schedules.values import Backfill, Edit, Firing, Schedule, State
 
@@ -46,7 +47,7 @@ def decode(value: bytes, kind: type[T]) -> T | None:
     as_json, as_msgpack = _DECODERS[kind]
     try:
         found: T = (as_json if value[:1] == b"{" else as_msgpack).decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return found
 
