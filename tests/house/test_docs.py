@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "commands"
 # What the recipes are made with.
 NOT_RECIPES = {
-    "__init__", "decoding", "errors", "gate_cycles", "gate_leaves", "gate_records", "hold", "line", "port",
-    "timer", "waiting",
+    "__init__", "decoding", "errors", "gate_cycles", "gate_leaves", "gate_records", "hold", "line",
+    "port", "timer", "waiting",
 }  # fmt: skip
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
