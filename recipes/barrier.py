@@ -16,10 +16,11 @@ is meant for tens, not thousands. Not for: waiting for a number of things to be 
 from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import ErrorCode, MaybeDone, Misuse
+from coord.model import KeyValue
 from coord.requests import PutReply, RangeReply
 from recipes.errors import BarrierFull, SessionLost
 from recipes.hold import Hold, Holds
-from recipes.line import Entered, Place, folder_of, lease_name
+from recipes.line import Entered, Place, is_place, lease_name, line_of
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import check_timeout, until_gone, while_kept, within
@@ -60,7 +61,7 @@ class DoubleBarrier:
         participants: how many enter together, 1 to 1000; each under a session of its own.
 
     Raises:
-        Misuse: a bad name or number.
+        Misuse: a bad number, or a name that `recipes.line.line_of` refuses.
     """
 
     def __init__(self, client: KeyStore, name: Text, participants: int) -> None:
@@ -71,7 +72,7 @@ class DoubleBarrier:
             )
         self._client = client
         self._participants = participants
-        self._folder = folder_of(name)
+        self._folder = line_of(name)
         self._inside = self._folder + b"inside/"
         self._together = self._folder + b"together"
         self._holds = Holds(client)
@@ -103,12 +104,13 @@ class DoubleBarrier:
         together, inside = entered.answers
         assert isinstance(together, RangeReply)
         assert isinstance(inside, RangeReply)
-        if inside.count > self._participants:
+        places = [kv for kv in inside.kvs if is_place(self._inside, kv.key)]
+        if len(places) > self._participants:
             raise BarrierFull
         sign = only(together)
         if sign is None:
             return
-        if any(kv.create_revision < sign.create_revision for kv in inside.kvs):
+        if any(kv.create_revision < sign.create_revision for kv in places):
             raise BarrierFull
         # The last to leave died before taking the sign down.
         await _take_down(self._client, self._together, sign.create_revision)
@@ -120,7 +122,7 @@ class DoubleBarrier:
                 sign = mirror.keys.get(self._together)
                 if sign is not None and sign.create_revision > place.token:
                     return sign.create_revision
-                inside = [key for key in mirror.keys if key.startswith(self._inside)]
+                inside = [key for key in mirror.keys if is_place(self._inside, key)]
                 if place.key not in inside:
                     raise SessionLost
                 if sign is None and len(inside) >= self._participants:
@@ -169,9 +171,12 @@ class Inside:
         """
         await self._hold.release()
         async with Mirror(self._client, self._inside) as mirror:
-            while any(kv.create_revision < self.together_since for kv in mirror.keys.values()):
+            while any(map(self._entered_with_us, mirror.keys.values())):
                 await mirror.change()
         await _take_down(self._client, self._together, self.together_since)
+
+    def _entered_with_us(self, kv: KeyValue) -> bool:
+        return is_place(self._inside, kv.key) and kv.create_revision < self.together_since
 
 
 async def _take_down(client: KeyStore, key: bytes, create_revision: int) -> None:

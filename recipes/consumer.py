@@ -18,7 +18,7 @@ from recipes.claims import Claimer, Shape
 from recipes.errors import NotHolder, SessionLost, StaleClaim
 from recipes.idle import IdleLine
 from recipes.port import Batches, Gate, KeptLease, KeyStore, only
-from recipes.queue import Claimed, Done, Queue
+from recipes.queue import Claimed, Done, Queue, id_bytes, id_text
 
 _ID_BYTES = 64
 CAUSE_CHARS_MAX = 10_000  # of a failed attempt's cause; the rest is cut off
@@ -115,7 +115,7 @@ class Consumer:
         """
         raw = _json(result)
         record = msgspec.json.encode(Done(item.token, self.name, item.attempt, raw))
-        done = self._queue.done + item.id.encode()
+        done = self._queue.done + id_bytes(item.id)
 
         def ours(kv: KeyValue) -> bool:
             return msgspec.json.decode(kv.value, type=Done).token == item.token
@@ -165,7 +165,7 @@ class Consumer:
         Raises:
             StaleClaim: the claim has ended; nothing was written.
         """
-        dead = ops.put(self._queue.dead + item.id.encode(), self._queue.packed(item))
+        dead = ops.put(self._queue.dead + id_bytes(item.id), self._queue.packed(item))
         await self._end_attempt(item, cause, dead, ops.delete(item.key))
 
     async def settle(self, item: Claimed, steps: Iterable[TxnOp], marker: Marker) -> int:
@@ -214,13 +214,13 @@ class Consumer:
         return () if self._gate is None else (self._gate.guard(),)
 
     def _claimed(self, kv: KeyValue) -> Claimed:
-        item = kv.key.removeprefix(self._target).decode()
+        item = id_text(kv.key.removeprefix(self._target))
         found = Claimed(item, kv.key, kv.value, kv.create_revision, kv.claims)
         return self._queue.unpacked(found)
 
     def _check_own(self, item: Claimed) -> None:
         """Raise NotHolder for what hangs on another consumer's name."""
-        if item.key != self._target + item.id.encode():
+        if item.key != self._target + id_bytes(item.id):
             raise NotHolder(f"{item.id} was not taken by {self.name}")
 
     async def _settled_at(self, marker: Marker) -> int:

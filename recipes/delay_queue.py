@@ -25,7 +25,7 @@ from coord.requests import Compare, Put, RangeReply, Txn
 from recipes.election import Election, Leadership
 from recipes.errors import NotLeader
 from recipes.port import KeptLease, KeyStore, next_batch, only
-from recipes.queue import FIRST, Queue, QueueSettings
+from recipes.queue import FIRST, Queue, QueueSettings, id_bytes
 from recipes.timer import Timer, WallTimer
 from recipes.waiting import first_of
 
@@ -110,7 +110,7 @@ class DelayQueue(Queue):
 
     async def cancel(self, item: str) -> bool:
         """Take an item out whose time has not come; False where there is none."""
-        key = self.later + item.encode()
+        key = self.later + id_bytes(item)
         reply = await self.client.txn(compare=[ops.exists(key)], success=[ops.delete(key)])
         return reply.succeeded
 

@@ -23,7 +23,7 @@ from coord.errors import CoordError
 from coord.model import KeyValue
 from coord.requests import Compare, RangeReply, SortOrder, SortTarget
 from recipes.errors import NotLeader, SessionLost
-from recipes.line import Place, lease_name, try_enter, wait_in_line
+from recipes.line import Place, first_of, is_place, lease_name, try_enter, wait_in_line
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import until_gone, while_kept
@@ -103,7 +103,7 @@ class Election:
         entering = asyncio.ensure_future(self._enter(session, key, ops.text_bytes(value)))
         try:
             place = await asyncio.shield(entering)
-            await wait_in_line(self._client, session, place, self._prefix, _everybody)
+            await wait_in_line(self._client, session, place, self._prefix, self._is_place)
         except asyncio.CancelledError:
             with contextlib.suppress(CoordError, TimeoutError):
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
@@ -113,7 +113,10 @@ class Election:
         return Leadership(self._client, session, key, place.token)
 
     async def leader(self) -> Leader | None:
-        """Return who leads now, or None. One linearizable read."""
+        """Return who leads now, or None.
+
+        One linearizable read; one more for each earlier candidate of an election called below.
+        """
         reply = await self._client.get(
             self._prefix,
             prefix=True,
@@ -122,6 +125,11 @@ class Election:
             sort_order=SortOrder.ASCEND,
         )
         first = only(reply)
+        while first is not None and not self._is_place(first):
+            later = first_of(self._prefix, first.create_revision + 1)
+            (found,) = (await self._client.txn(success=[later])).replies
+            assert isinstance(found, RangeReply)
+            first = only(found)
         return None if first is None else _leader(first)
 
     async def observe(self) -> AsyncGenerator[Leader, None]:
@@ -133,7 +141,8 @@ class Election:
         last: Leader | None = None
         async with Mirror(self._client, self._prefix) as line:
             while True:
-                first = min(line.keys.values(), key=lambda kv: kv.create_revision, default=None)
+                places = filter(self._is_place, line.keys.values())
+                first = min(places, key=lambda kv: kv.create_revision, default=None)
                 found = None if first is None else _leader(first)
                 if found is not None and found != last:
                     yield found
@@ -150,9 +159,9 @@ class Election:
             await self._client.txn(compare=[place.guard()], success=[put])
         return place
 
-
-def _everybody(_: KeyValue) -> bool:
-    return True
+    def _is_place(self, kv: KeyValue) -> bool:
+        """Tell the places of this line from those of an election called PREFIX and more."""
+        return is_place(self._prefix, kv.key)
 
 
 def _leader(kv: KeyValue) -> Leader:

@@ -17,7 +17,7 @@ from attrs import frozen
 from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError
-from recipes.decoding import UNREADABLE
+from recipes.decoding import UNREADABLE, encoded
 from recipes.errors import session_ends
 from recipes.hold import Hold
 from recipes.line import lease_name
@@ -54,9 +54,10 @@ class HandOver:
         """Ask the hold with this token to be yielded; replaces this session's last request.
 
         Raises:
+            Misuse: the token is no int, or the message no text or too long; nobody is asked.
             SessionLost: the session has ended; nobody is asked.
         """
-        value = msgspec.json.encode(_Asked(token, message))
+        value = encoded(_Asked(token, message))
         with session_ends():
             await self._client.put(self._key(session), value, lease=session.lease)
 

@@ -6,13 +6,14 @@ departure wakes one, however long the line. Looking reads one's own key too, in 
 transaction: a place that went with its lease is noticed, never mistaken for being first.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import ErrorCode, MaybeDone, Misuse
+from coord.errors import ErrorCode, MaybeDone, Misuse, error_from
 from coord.model import KeyValue
 from coord.requests import Compare, PutReply, RangeReply, Reply, SortOrder, SortTarget, TxnOp
 from recipes.errors import SessionLost, session_ends
@@ -20,6 +21,7 @@ from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import until_gone, while_kept
 
 ID_DIGITS = 16  # of a lease, as the end of a key
+_LEASE = re.compile(rb"[0-9a-f]{1,16}")  # etcd writes it without leading zeros
 
 
 @frozen
@@ -56,19 +58,41 @@ def folder_of(name: Text) -> bytes:
     return folder
 
 
+def line_of(name: Text) -> bytes:
+    """Return the prefix of all keys of the line called `name`; none is a place of another line.
+
+    Raises:
+        Misuse: a name as `folder_of` refuses it, or under which a read-write lock, double barrier
+            or semaphore keeps its places: NAME/read, NAME/write, NAME/inside, NAME/permits, and
+            what is called below the last.
+    """
+    folder = folder_of(name)
+    # Places there look the same; a semaphore's, which the store counts, whatever is below.
+    if folder.endswith((b"/read/", b"/write/", b"/inside/")) or b"/permits/" in folder:
+        detail = "it may not end with /read, /write or /inside, nor have a part permits"
+        raise error_from(ErrorCode.INVALID_OPTION, f"name {name!r:.100}; {detail}")
+    return folder
+
+
+def is_place(folder: bytes, key: bytes) -> bool:
+    """Tell whether `key` is `folder` and a lease, unlike keys of what is called below it."""
+    return key.startswith(folder) and _LEASE.fullmatch(key, len(folder)) is not None
+
+
 def lease_name(lease: int) -> bytes:
     """Return a lease as the last part of a key, as etcd writes it but in fixed width."""
     return f"{lease:0{ID_DIGITS}x}".encode()
 
 
-def first_of(folder: bytes) -> TxnOp:
-    """Build the read of whoever came first under `folder`."""
+def first_of(folder: bytes, since: int = 0) -> TxnOp:
+    """Build the read of whoever came first under `folder`, not before revision `since`."""
     return ops.get(
         folder,
         prefix=True,
         limit=1,
         sort_target=SortTarget.CREATE,
         sort_order=SortOrder.ASCEND,
+        min_create_revision=since,
     )
 
 

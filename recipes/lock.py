@@ -20,11 +20,11 @@ from coord.model import KeyValue
 from coord.requests import RangeReply
 from recipes.hold import Hold, Holds
 from recipes.line import (
-    ID_DIGITS,
     Entered,
     first_of,
-    folder_of,
+    is_place,
     lease_name,
+    line_of,
     nearest_ahead,
     wait_in_line,
 )
@@ -50,12 +50,12 @@ class Lock:
     Releases are counted within one Lock object: use one per name and process.
 
     Raises:
-        Misuse: no name, or one that ends with a slash or is too long.
+        Misuse: a name that `recipes.line.line_of` refuses.
     """
 
     def __init__(self, client: KeyStore, name: Text, value: Text = b"") -> None:
         self._client = client
-        self._folder = folder_of(name)
+        self._folder = line_of(name)
         self._value = ops.text_bytes(value)
         self._holds = Holds(client)
 
@@ -107,5 +107,4 @@ class Lock:
 
     def _is_place(self, kv: KeyValue) -> bool:
         """Tell the places of this line from keys of a lock called NAME/something."""
-        rest = kv.key[len(self._folder) :]
-        return 0 < len(rest) <= ID_DIGITS and b"/" not in rest
+        return is_place(self._folder, kv.key)

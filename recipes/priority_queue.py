@@ -28,8 +28,9 @@ class PriorityQueue(Queue):
         Raises:
             Misuse: the priority is none.
         """
-        if not 0 <= priority <= PRIORITY_MAX:
-            raise Misuse(f"priority {priority}; 0 to {PRIORITY_MAX}", ErrorCode.INVALID_OPTION)
+        if type(priority) is not int or not 0 <= priority <= PRIORITY_MAX:
+            detail = f"priority {priority!r:.100}; a whole number, 0 to {PRIORITY_MAX}"
+            raise Misuse(detail, ErrorCode.INVALID_OPTION)
         rank = f"{PRIORITY_MAX - priority}".encode()
         return ops.put(self.ready + (FIRST if first else b"") + rank, body, sequence=True)
 

@@ -19,16 +19,17 @@ import msgspec
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import CoordError, ErrorCode, MaybeDone, Unavailable, error_from
+from coord.errors import CoordError, MaybeDone, Unavailable
 from coord.limits import TXN_OPS_MAX
 from coord.model import KeyValue
-from coord.requests import Put, TxnOp
-from recipes.decoding import UNREADABLE
+from coord.requests import Put, Txn
+from recipes.decoding import UNREADABLE, encoded
 from recipes.errors import SessionLost, session_ends
 from recipes.mirror import Mirror
 from recipes.port import KeptLease, KeyStore
 
 RETRY_S = 0.2
+SENT_BYTES = 1_000_000  # in one request, unless one report alone is larger
 LEAVE_TIMEOUT_S = 1.0  # for the last report on the way out
 
 
@@ -82,7 +83,8 @@ class Reporter:
         if self._unsent and not self._session.lost.is_set():
             with contextlib.suppress(CoordError, TimeoutError):
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
-                    await self._send()
+                    while self._unsent:
+                        await self._send()
 
     def report(self, task: str, done: int, total: int = 0, message: str = "") -> None:
         """Say how far `task` is; returns at once.
@@ -97,7 +99,12 @@ class Reporter:
         self._news.set()
 
     def clear(self, task: str) -> None:
-        """Take `task` off the board; returns at once."""
+        """Take `task` off the board; returns at once.
+
+        Raises:
+            Misuse: no task can have that name.
+        """
+        self._removal(task)
         self._unsent[task] = None
         self._news.set()
 
@@ -116,25 +123,32 @@ class Reporter:
                 self._news.set()
 
     def _put(self, task: str, progress: Progress) -> Put:
-        try:
-            value = msgspec.json.encode(progress)
-        except (TypeError, UnicodeEncodeError) as error:
-            detail = f"the message of {task!r:.100}: {error}"
-            raise error_from(ErrorCode.INVALID_OPTION, detail) from None
-        key = self._prefix + ops.text_bytes(task)
-        return ops.put(key, value, lease=self._session.lease)
+        return ops.put(self._key(task), encoded(progress), lease=self._session.lease)
+
+    def _removal(self, task: str) -> Txn:
+        key = self._key(task)
+        # Only our own: whoever has the task by now may have reported on it.
+        return ops.txn([ops.leased(key, "==", self._session.lease)], [ops.delete(key)])
+
+    def _key(self, task: str) -> bytes:
+        return self._prefix + ops.text_bytes(task)
+
+    def _next(self) -> tuple[dict[str, Progress | None], list[Put | Txn]]:
+        """Return what one request can hold of the unsent, and the steps that send it."""
+        sending: dict[str, Progress | None] = {}
+        steps: list[Put | Txn] = []
+        size_bytes = 0
+        for task, progress in self._unsent.items():
+            step = self._removal(task) if progress is None else self._put(task, progress)
+            size_bytes += ops.size_bytes(step)
+            if steps and (size_bytes > SENT_BYTES or len(steps) == TXN_OPS_MAX):
+                break
+            sending[task] = progress
+            steps.append(step)
+        return sending, steps
 
     async def _send(self) -> None:
-        sending = dict(list(self._unsent.items())[:TXN_OPS_MAX])
-        steps: list[TxnOp] = []
-        for task, progress in sending.items():
-            key = self._prefix + task.encode()
-            if progress is None:
-                # Only our own: whoever has the task by now may have reported on it.
-                ours = ops.leased(key, "==", self._session.lease)
-                steps.append(ops.txn([ours], [ops.delete(key)]))
-            else:
-                steps.append(self._put(task, progress))
+        sending, steps = self._next()
         if steps:
             await self._client.txn(success=steps)
         for task, progress in sending.items():

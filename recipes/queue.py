@@ -21,7 +21,7 @@ from attrs import frozen
 
 from coord.client import ops
 from coord.client.ops import Text
-from coord.errors import ErrorCode, Misuse
+from coord.errors import ErrorCode, Misuse, error_from
 from coord.requests import Claim, Compare, Put, PutReply, TxnOp
 from recipes.port import KeyStore
 
@@ -29,6 +29,23 @@ FIRST = b"!"
 """Sorts before every digit."""
 ATTEMPTS_MAX = 1000
 _KEY_BYTES_BEHIND = 256  # a place, a consumer, an ID: what comes behind the prefix
+
+
+def id_text(raw: bytes) -> str:
+    """Return an item's id, as it ends a key, as a text: any bytes, which `id_bytes` gives back."""
+    return raw.decode(errors="surrogateescape")
+
+
+def id_bytes(item: str) -> bytes:
+    """Return an item's id as it ends a key.
+
+    Raises:
+        Misuse: an id that `id_text` never returned and UTF-8 cannot say.
+    """
+    try:
+        return item.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise error_from(ErrorCode.INVALID_OPTION, f"item id {item!r:.100}; of UTF-8") from None
 
 
 @frozen
@@ -137,7 +154,7 @@ class Queue:
 
     def tries(self, item: str) -> bytes:
         """Return the prefix of one item's failed attempts, the cause of each: tries/ID/ATTEMPT."""
-        return self.prefix + b"tries/" + item.encode() + b"/"
+        return self.prefix + b"tries/" + id_bytes(item) + b"/"
 
     def putting(self, body: Text, *, first: bool = False) -> Put:
         """Return the operation that appends an item, for use in a transaction of yours.
@@ -190,14 +207,14 @@ class Queue:
         Returns:
             False when no such item is buried; nothing was changed.
         """
-        key = self.dead + item.encode()
+        key = self.dead + id_bytes(item)
         found = await self.client.get(key)
         if not found.kvs:
             return False
         reply = await self.client.txn(
             compare=[ops.created(key, "==", found.kvs[0].create_revision)],
             success=[
-                ops.put(self.ready + item.encode(), found.kvs[0].value),
+                ops.put(self.ready + id_bytes(item), found.kvs[0].value),
                 ops.delete(key),
                 ops.delete(self.tries(item), prefix=True),
             ],

@@ -22,7 +22,7 @@ from coord.client import ops
 from coord.client.ops import Text
 from coord.errors import CoordError, ErrorCode, error_from
 from coord.model import KeyValue
-from recipes.decoding import UNREADABLE
+from recipes.decoding import UNREADABLE, encoded
 from recipes.live import Live
 from recipes.mirror import read_all
 from recipes.port import KeyStore, SessionStore
@@ -30,6 +30,7 @@ from recipes.presence import Presence
 
 PREFIX = "services/"
 WEIGHT_MAX = 1000
+_PORT_DIGITS_MAX = 5
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -56,15 +57,16 @@ class Registry:
             ttl_ms: for how long at most it stays listed when it dies.
 
         Raises:
-            Misuse: a name, address or weight that can never work; nothing was sent.
+            Misuse: a name, address, weight or metadata that can never work; nothing was sent.
         """
+        value = encode(instance)
         check_address(instance.address)
         if not 1 <= instance.weight <= WEIGHT_MAX:
             raise error_from(
                 ErrorCode.INVALID_OPTION, f"weight {instance.weight}; 1 to {WEIGHT_MAX} are allowed"
             )
         key = self._service(service) + instance.address.encode()
-        return Presence(self._client, key, encode(instance), ttl_ms=ttl_ms)
+        return Presence(self._client, key, value, ttl_ms=ttl_ms)
 
     async def lookup(self, service: str) -> tuple[Instance, ...]:
         """Return the instances that live now, by address."""
@@ -92,7 +94,7 @@ class Registry:
             raise error_from(
                 ErrorCode.INVALID_OPTION, f"service {service!r}; not empty and without a slash"
             )
-        return self._prefix + service.encode() + b"/"
+        return self._prefix + ops.text_bytes(service) + b"/"
 
 
 class Instances:
@@ -157,19 +159,23 @@ def check_address(address: str) -> None:
     problem = ""
     if not numbers or not port.isascii() or not port.isdigit():
         problem = "HOST:PORT is wanted"
-    elif not 1 <= int(port) <= 65_535:
+    elif len(port) > _PORT_DIGITS_MAX or not 1 <= int(port) <= 65_535:
         problem = "ports go from 1 to 65535"
     elif any(c.isspace() or c in "/[]" for c in numbers) or (":" in numbers and numbers == host):
         problem = "that is no host; one of IPv6 stands in brackets"
     elif _is_wildcard(numbers):
         problem = "nobody else can connect to that; give the address others use"
     if problem:
-        raise error_from(ErrorCode.INVALID_OPTION, f"address {address!r}: {problem}")
+        raise error_from(ErrorCode.INVALID_OPTION, f"address {address!r:.200}: {problem}")
 
 
 def encode(instance: Instance) -> bytes:
-    """Return an instance as its key's value."""
-    return msgspec.json.encode(instance)
+    """Return an instance as its key's value.
+
+    Raises:
+        Misuse: no lookup would see it, as a field is not of its type.
+    """
+    return encoded(instance)
 
 
 def decode(kv: KeyValue) -> Instance | None:

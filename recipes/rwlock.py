@@ -21,7 +21,15 @@ from coord.errors import ErrorCode, Misuse
 from coord.model import KeyValue
 from coord.requests import RangeReply
 from recipes.hold import Hold, Holds
-from recipes.line import Entered, first_of, folder_of, lease_name, nearest_ahead, wait_in_line
+from recipes.line import (
+    Entered,
+    first_of,
+    is_place,
+    lease_name,
+    line_of,
+    nearest_ahead,
+    wait_in_line,
+)
 from recipes.port import KeptLease, KeyStore, only
 from recipes.waiting import check_timeout, within
 
@@ -35,12 +43,12 @@ class RWLock:
     Releases are counted within one object, as with `Lock`.
 
     Raises:
-        Misuse: no name, or one that ends with a slash or is too long.
+        Misuse: a name that `recipes.line.line_of` refuses.
     """
 
     def __init__(self, client: KeyStore, name: Text, value: Text = b"") -> None:
         self._client = client
-        self._folder = folder_of(name)
+        self._folder = line_of(name)
         self._value = ops.text_bytes(value)
         self._holds = Holds(client)
 
@@ -80,13 +88,17 @@ class RWLock:
             # A place of its own might stand behind a writer that waits for ours.
             return await self._write(session, patient=patient)
         excluding = self._folder + WRITE
-        return await self._take(session, READ, excluding, lambda kv: True, patient=patient)
+
+        def blocks(kv: KeyValue) -> bool:
+            return is_place(excluding, kv.key)
+
+        return await self._take(session, READ, excluding, blocks, patient=patient)
 
     async def _write(self, session: KeptLease, *, patient: bool) -> Hold | None:
         reading, writing = self._folder + READ, self._folder + WRITE
 
         def blocks(kv: KeyValue) -> bool:
-            return kv.key.startswith((reading, writing))
+            return is_place(reading, kv.key) or is_place(writing, kv.key)
 
         return await self._take(session, WRITE, self._folder, blocks, patient=patient)
 

@@ -23,7 +23,7 @@ from coord.model import Event, EventKind, KeyValue
 from coord.requests import RangeReply, SortOrder, SortTarget, TxnOp
 from recipes.errors import LimitMismatch, SessionLost
 from recipes.hold import Hold, Holds
-from recipes.line import Entered, Place, folder_of, lease_name
+from recipes.line import Entered, Place, lease_name, line_of
 from recipes.port import KeptLease, KeyStore, next_batch
 from recipes.waiting import check_timeout, while_kept, within
 
@@ -40,7 +40,7 @@ class Semaphore:
         limit: how many permits there are, 1 to 10,000; the same for all who use it.
 
     Raises:
-        Misuse: a bad name or limit.
+        Misuse: a bad limit, or a name that `recipes.line.line_of` refuses.
     """
 
     def __init__(self, client: KeyStore, name: Text, limit: int) -> None:
@@ -48,7 +48,7 @@ class Semaphore:
             raise Misuse(f"limit {limit}; 1 to {LIMIT_MAX} are allowed", ErrorCode.INVALID_OPTION)
         self._client = client
         self.limit = limit
-        folder = folder_of(name)
+        folder = line_of(name)
         self._limit_key = folder + b"limit"
         self._folder = folder + b"permits/"
         self._holds = Holds(client)

@@ -29,6 +29,22 @@ def config() -> None:
     """
 
 
+def _app_folder(prefix: str, app: str) -> str:
+    """Return the key prefix of an application's settings.
+
+    Raises:
+        click.BadParameter: no name, or one with a slash: its settings would be another's too.
+    """
+    if not app or "/" in app:
+        raise click.BadParameter(f"{app!r}; not empty and without a slash", param_hint="APP")
+    return f"{prefix}{app}/"
+
+
+def _check_setting(name: str) -> None:
+    if not name:
+        raise click.BadParameter("''; not empty", param_hint="NAME")
+
+
 def _prefixed(command: Any) -> Any:
     return click.option(
         "--prefix", default=PREFIX, show_default=True, help="Under which keys settings are."
@@ -52,10 +68,11 @@ async def get(client: SessionStore, form: Format, app: str, name: str | None, pr
         coord config get search
         coord config get search rate
     """
-    start = f"{prefix}{app}/".encode()
+    start = _app_folder(prefix, app).encode()
     if name is None:
         found, _ = await read_all(client, start, prefix=True)
     else:
+        _check_setting(name)
         found, _ = await read_all(client, start + name.encode(), prefix=False)
         if not found:
             raise click.ClickException(f"{app} has no setting {name}")
@@ -91,7 +108,9 @@ async def set_(
         coord config set search rate 250
         coord config set search hosts '["10.0.0.7", "10.0.0.8"]'
     """
-    reply = await client.put(f"{prefix}{app}/{name}", value)
+    start = _app_folder(prefix, app)
+    _check_setting(name)
+    reply = await client.put(start + name, value)
     if form is Format.JSON:
         print_json({"revision": reply.revision})
     elif form is Format.TABLE:
@@ -116,7 +135,7 @@ async def follow(client: SessionStore, form: Format, app: str, prefix: str) -> N
         coord config follow search
         coord config follow search -w json
     """
-    start = f"{prefix}{app}/".encode()
+    start = _app_folder(prefix, app).encode()
     async with Mirror(client, start) as mirror:
         for _, kv in sorted(mirror.keys.items()):
             _print_change(kv, start, form, gone=False)

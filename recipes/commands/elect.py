@@ -47,6 +47,8 @@ def elect(
     Example:
         coord elect builders host-7 -- ./build-index --full
     """
+    if not name:
+        raise click.BadParameter("''; not empty", param_hint="NAME")
     if listen and value is not None:
         raise click.UsageError("--listen takes no VALUE")
     if not listen and value is None:

@@ -181,3 +181,20 @@ async def test_an_open_barrier_costs_one_round_trip() -> None:
     client = CountingClient(LocalCluster())
     await Barrier(client, "b").wait()
     assert client.take_counts() == (1, 0, 0)
+
+
+@in_loop
+async def test_who_enters_a_barrier_called_below_another_is_not_inside_that() -> None:
+    client = LocalCluster().client()
+    s1, s2, s3 = [await client.session() for _ in range(3)]
+    below = await entering(DoubleBarrier(client, "b/inside/x", 2), s1)
+    barrier = DoubleBarrier(client, "b", 2)
+    first = await entering(barrier, s2)
+    assert not first.done()
+    second = await entering(barrier, s3)
+    for inside in (await first, await second):
+        leaving = asyncio.create_task(inside.leave())
+        await settle()
+    await leaving
+    below.cancel()
+    await asyncio.gather(below, return_exceptions=True)

@@ -254,3 +254,23 @@ async def test_entering_an_empty_office_costs_one_write() -> None:
 
 def _reads_only(op: object) -> bool:
     return not any(isinstance(step, Put) for step in getattr(op, "success", ()))
+
+
+@in_loop
+async def test_an_election_called_below_another_does_not_stand_in_its_way() -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        await Election(client, "a/b/").campaign(session, "below")
+        await Election(client, "a/b/c/").campaign(session, "further below")
+        above = Election(client, "a/")
+        observer = above.observe()
+        seeing = asyncio.ensure_future(anext(observer))
+        assert await above.leader() is None
+        await settle()
+        assert not seeing.done()
+        await asyncio.wait_for(above.campaign(session, "above"), 5)
+        leader = await above.leader()
+        assert leader is not None
+        assert leader.value == b"above"
+        assert await seeing == leader
+        await observer.aclose()

@@ -1,6 +1,7 @@
 """Hand-over: the holder meant is asked, nobody else, and nothing is taken."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,26 @@ async def test_a_holder_that_does_not_yield_keeps_it_and_the_request_is_withdraw
 def test_a_hand_over_without_a_name_is_misuse() -> None:
     with pytest.raises(Misuse):
         HandOver(LocalCluster().client(), "")
+
+
+@pytest.mark.parametrize("request_", [("12",), (1.5,), (True,), (1, 2), (1, "\ud800")])
+@in_loop
+async def test_a_request_nobody_could_read_is_refused_and_asks_nobody(
+    request_: tuple[Any, ...],
+) -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        with pytest.raises(Misuse):
+            await HandOver(client, "l").ask(session, *request_)
+    assert (await client.get("l~asked/", prefix=True)).revision == 1
+
+
+@pytest.mark.parametrize("value", [b'{"token":1,"message":"\xff"}', b'{"token":' * 100_000])
+@in_loop
+async def test_a_request_that_cannot_be_read_is_passed_over(value: bytes) -> None:
+    client = LocalCluster().client()
+    hand_over = HandOver(client, "l")
+    await client.put("l~asked/noise", value)
+    async with client.session() as session:
+        await hand_over.ask(session, 1, "please")
+        assert (await hand_over.asked(1)).message == "please"

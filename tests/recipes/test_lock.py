@@ -13,6 +13,7 @@ from coord.testing.local import LocalClient, LocalCluster, LocalSession, in_loop
 from recipes.errors import NotHolder, SessionLost, StillHeld
 from recipes.hold import Hold
 from recipes.lock import Lock
+from recipes.semaphore import Semaphore
 
 
 async def queued(lock: Lock, session: LocalSession) -> asyncio.Task[Hold]:
@@ -308,6 +309,14 @@ async def test_a_lock_called_below_another_does_not_stand_in_its_way() -> None:
         assert await Lock(client, "l").try_acquire(s1) is not None
         assert await Lock(client, "l").try_acquire(s2) is None
         assert len(await Lock(client, "l").contenders()) == 1
+
+
+@in_loop
+async def test_a_semaphores_limit_under_the_same_name_does_not_stand_in_a_locks_way() -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        await Semaphore(client, "l", 1).acquire(session)
+        assert await Lock(client, "l").try_acquire(session) is not None
 
 
 @in_loop

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from coord.errors import ErrorCode, Unavailable
+from coord.errors import ErrorCode, Misuse, Unavailable
 from coord.requests import PutReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.presence import Presence
@@ -114,3 +114,13 @@ async def test_a_first_appearance_that_failed_is_told() -> None:
     with pytest.raises(Unavailable):
         await Presence(Away(cluster), "p/me").__aenter__()
     assert cluster.store.lease_count == 0
+
+
+@in_loop
+async def test_a_value_that_can_be_none_is_refused_while_there_is_no_lease_too() -> None:
+    client = LocalCluster().client()
+    presence = Presence(client, "here", "first")
+    with pytest.raises(Misuse):
+        await presence.update(bytes(2 << 20))
+    async with presence:
+        assert (await client.get("here")).kvs[0].value == b"first"

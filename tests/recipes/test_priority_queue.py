@@ -1,5 +1,7 @@
 """Priority queue: the highest first, order of arrival within one."""
 
+from typing import Any
+
 import pytest
 
 from coord.errors import Misuse
@@ -38,9 +40,9 @@ async def test_an_item_that_comes_back_keeps_its_priority_and_its_place() -> Non
         assert [each.body for each in await consumer.take(3)] == [b"high", b"high too", b"low"]
 
 
-@pytest.mark.parametrize("priority", [-1, 10])
+@pytest.mark.parametrize("priority", [-1, 10, 8.9999, True, "1"])
 @in_loop
-async def test_a_priority_that_is_none_is_misuse_and_puts_nothing(priority: int) -> None:
+async def test_a_priority_that_is_none_is_misuse_and_puts_nothing(priority: Any) -> None:
     cluster = LocalCluster()
     with pytest.raises(Misuse, match="0 to 9"):
         await PriorityQueue(cluster.client(), "q/").put("a", priority=priority)

@@ -3,6 +3,9 @@
 import asyncio
 from typing import Any
 
+import pytest
+
+from coord.errors import Misuse
 from coord.requests import Txn, TxnReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop, settle
 from recipes.progress import Board, Progress, Reporter
@@ -144,3 +147,42 @@ async def test_a_value_that_is_no_report_is_left_off_the_board() -> None:
     await client.put("p/strange", b"\xff")
     async with Board(client, "p/") as board:
         assert board.tasks == {}
+
+
+@pytest.mark.parametrize("task", ["x" * 5000, "\ud800", 7])
+@in_loop
+async def test_clearing_a_task_that_can_have_no_name_is_refused_and_others_are_sent(
+    task: Any,
+) -> None:
+    client = LocalCluster().client()
+    async with client.session() as session, Reporter(client, session, "p/") as reporter:
+        with pytest.raises(Misuse):
+            reporter.clear(task)
+        reporter.report("good", 1)
+        await settle()
+        async with Board(client, "p/") as board:
+            assert list(board.tasks) == ["good"]
+
+
+@pytest.mark.parametrize("report", [("t", True), ("t", 1, True), ("t", 1, 2, 3)])
+@in_loop
+async def test_a_report_no_board_would_show_is_refused(report: tuple[Any, ...]) -> None:
+    client = LocalCluster().client()
+    async with client.session() as session:
+        async with Reporter(client, session, "p/") as reporter:
+            with pytest.raises(Misuse):
+                reporter.report(*report)
+        assert (await client.get("p/", prefix=True)).count == 0
+
+
+@in_loop
+async def test_reports_too_large_for_one_request_go_in_several() -> None:
+    cluster = LocalCluster()
+    client = cluster.client()
+    async with client.session() as session:
+        async with Reporter(client, session, "p/") as reporter:
+            for number in range(5):
+                reporter.report(f"large {number}", 1, message="m" * 400_000)
+        assert (await client.get("p/", prefix=True)).count == 5
+    sent = [request for request in cluster.applied if isinstance(request, Txn)]
+    assert [len(request.success) for request in sent] == [2, 2, 1]

@@ -190,3 +190,23 @@ def test_nothing_is_begun_under_a_session_that_is_closed() -> None:
         assert (await client.get("q/ready/", prefix=True)).count == 1
 
     _with_client(script)
+
+
+@in_loop
+async def test_an_item_put_under_an_id_that_is_no_text_is_handed_out_and_ended_as_any() -> None:
+    client = LocalCluster().client()
+    queue = Queue(client, "q/", QueueSettings(attempts_max=2))
+    await client.put(b"q/ready/\xff", "b")
+    async with client.session() as session:
+        consumer = Consumer(queue, session, "w")
+        (item,) = await consumer.take()
+        assert await consumer.fail(item, "once more")
+        (item,) = await consumer.take()
+        assert not await consumer.fail(item, "no more")
+        assert (await client.get(b"q/dead/\xff")).count == 1
+        assert await queue.revive(item.id)
+        (item,) = await consumer.take()
+        await consumer.complete(item)
+        assert (await client.get(b"q/done/\xff")).count == 1
+    with pytest.raises(Misuse, match="UTF-8"):
+        await queue.revive("\ud800")

@@ -1,5 +1,7 @@
 """Registry: who serves what, and where."""
 
+from typing import Any
+
 import pytest
 
 from coord.errors import Misuse
@@ -114,8 +116,26 @@ def test_an_address_nobody_can_connect_to_is_refused_before_anything_is_sent(add
     assert cluster.applied == []
 
 
-@pytest.mark.parametrize(("service", "weight"), [("", 1), ("a/b", 1), ("a", 0), ("a", 1001)])
+@pytest.mark.parametrize(
+    ("service", "weight"), [("", 1), ("a/b", 1), ("\ud800", 1), ("a", 0), ("a", 1001)]
+)
 def test_names_and_weights_that_can_never_work_are_refused(service: str, weight: int) -> None:
     registry = Registry(LocalCluster().client())
     with pytest.raises(Misuse):
         registry.register(service, Instance("10.0.0.1:80", weight))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metadata": {"zone": 1}}, {"weight": 1.5}, {"weight": True}, {"weight": "5"},
+        {"address": b"h:80"}, {"address": "h:" + "1" * 5000}, {"address": "\ud800:80"},
+    ],
+)  # fmt: skip
+def test_an_instance_no_lookup_would_see_is_refused_before_anything_is_sent(
+    fields: dict[str, Any],
+) -> None:
+    cluster = LocalCluster()
+    with pytest.raises(Misuse):
+        Registry(cluster.client()).register("search", Instance(**{"address": "h:80", **fields}))
+    assert cluster.applied == []

@@ -1,6 +1,7 @@
 """Read-write lock: readers together, writers alone, nobody overtaken, no herd."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -8,9 +9,12 @@ from coord import ops
 from coord.errors import Misuse
 from coord.testing.counting import CountingClient
 from coord.testing.local import LocalCluster, LocalSession, in_loop, settle
+from recipes.barrier import DoubleBarrier
 from recipes.errors import SessionLost, StillHeld
 from recipes.hold import Hold
+from recipes.lock import Lock
 from recipes.rwlock import RWLock
+from recipes.semaphore import Semaphore
 
 
 async def reading(lock: RWLock, session: LocalSession) -> asyncio.Task[Hold]:
@@ -200,3 +204,24 @@ async def test_readers_that_leave_wake_the_writer_at_most_once_each(readers: int
 def test_a_bad_name_of_a_read_write_lock_is_misuse(name: str) -> None:
     with pytest.raises(Misuse):
         RWLock(LocalCluster().client(), name)
+
+
+@in_loop
+async def test_what_is_called_below_a_read_write_lock_does_not_stand_in_its_way() -> None:
+    client = CountingClient(LocalCluster())
+    s1, s2 = await sessions(client, 2)
+    await Lock(client, "l/write/x").acquire(s1)
+    await RWLock(client, "l/read/x").write(s1)
+    lock = RWLock(client, "l")
+    reading = await lock.try_read(s2)
+    assert reading is not None
+    await reading.release()
+    assert await lock.try_write(s2) is not None
+
+
+@pytest.mark.parametrize("name", ["l/read", b"l/write", "l/inside", "l/permits", "l/permits/x"])
+def test_no_line_is_called_as_the_places_of_another(name: str) -> None:
+    client = LocalCluster().client()
+    for make in (Lock, RWLock, partial(Semaphore, limit=1), partial(DoubleBarrier, participants=2)):
+        with pytest.raises(Misuse, match="may not end"):
+            make(client, name)

@@ -60,3 +60,17 @@ def test_followed_as_json_each_change_is_one_document(coord_command: Any) -> Non
 @pytest.mark.parametrize("args", [["get"], ["set", "a"], ["set", "a", "b"], ["follow"], ["drop"]])
 def test_a_command_line_that_cannot_work_is_misuse(coord_command: Any, args: list[str]) -> None:
     assert coord_command("config", *args).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["get", ""], ["get", "a/b"], ["get", "a", ""], ["set", "", "n", "1"],
+        ["set", "a", "", "1"], ["set", "a/b", "n", "1"], ["follow", ""], ["follow", "a/b"],
+    ],
+)  # fmt: skip
+def test_a_name_that_is_none_or_anothers_is_refused(coord_command: Any, args: list[str]) -> None:
+    result = coord_command("config", *args)
+    assert result.exit_code == 2
+    assert "not empty" in result.stderr
+    assert not coord_command.cluster.applied
