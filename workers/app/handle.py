@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from recipes.decoding import UNREADABLE
 from recipes.port import only
 from recipes.progress import Progress
 from workers.app.results import result_of
@@ -70,7 +71,7 @@ class AsyncJobHandle(Generic[R]):
         kv = only(await self._store.client.get(key))
         try:
             return msgspec.json.decode(kv.value, type=Progress) if kv else None
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None
 
 

@@ -13,6 +13,7 @@ from typing import Self
 import msgspec
 
 from coord.model import Event
+from recipes.decoding import UNREADABLE
 from recipes.live import Live
 from recipes.port import KeyStore
 from recipes.progress import Progress
@@ -120,7 +121,7 @@ class _Followed:
             return None
         try:
             return msgspec.json.decode(kv.value, type=Progress)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None
 
 

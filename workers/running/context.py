@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from coord.client import ops
 from workers.model.ids import JobId
 from workers.model.job import Job, encode_job
 from workers.pipelines.spawning import joined
+from workers.running.capture import sendable
 from workers.running.wire import Report, Run, Spawned
 
 REPORTS_APART_S = 0.02  # a job that reports more often is passed over, but for the last report
@@ -51,8 +53,13 @@ class JobContext:
             done: so much is done.
             total: out of so much; 0 where nobody knows.
             message: what it is at; the first MESSAGE_CHARS_MAX characters count.
+
+        Raises:
+            Misuse: a number below 0 or beyond 63 bits.
         """
-        self._reports.report(int(done), int(total), str(message)[:MESSAGE_CHARS_MAX])
+        done, total = int(done), int(total)
+        ops.natural(done=done, total=total)
+        self._reports.report(done, total, sendable(str(message)[:MESSAGE_CHARS_MAX]))
 
     def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
         """Enqueue a job in the transaction that completes this one; not at all if it fails."""

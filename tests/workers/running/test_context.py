@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from coord.errors import Misuse
 from workers.model.job import Job
 from workers.running.context import MESSAGE_CHARS_MAX, JobContext
 from workers.running.wire import Report, Run
@@ -68,3 +69,17 @@ def test_a_report_is_cut_to_size_and_made_of_whole_numbers() -> None:
     assert (report.done, report.total, len(report.message)) == (1, 3, MESSAGE_CHARS_MAX)
     with pytest.raises(ValueError, match="NaN"):
         found.progress(float("nan"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("numbers", [(-1, 0), (1, -1), (2**63, 0)])
+def test_a_number_that_nobody_could_show_is_the_jobs_own_mistake(numbers: tuple[int, int]) -> None:
+    sent = Collected()
+    with pytest.raises(Misuse):
+        context(sent).progress(*numbers)
+    assert sent.reports == []
+
+
+def test_what_utf_8_cannot_say_is_written_out_in_a_message() -> None:
+    sent = Collected()
+    context(sent).progress(1, 2, "file \udcff")
+    assert sent.reports[0].message == "file \\udcff"
