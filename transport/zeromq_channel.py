@@ -24,7 +24,7 @@ from transport.zeromq_socket import (
     RCVMORE,
     connect,
     is_ready,
-    new_socket,
+    new_dealer,
 )
 
 
@@ -44,7 +44,7 @@ class ZmqChannel:
         """
         self.address = address
         self._settings = settings
-        self._dealer = new_socket(context, zmq.DEALER, settings)
+        self._dealer = new_dealer(context, settings)
         self._link = LinkMonitor(self._dealer)
         self._is_up = False
         self.closed = False

@@ -1,20 +1,16 @@
-"""Making one ZeroMQ socket with every limit set, before it binds or connects.
+"""Making a client's ZeroMQ socket with every limit set, before it connects.
 
 What is left out of here keeps libzmq's default, and most of those are "unlimited".
 
 A socket that sends heart-beats must never stop reading for want of room: when such a connection
 breaks, libzmq 4.3 fails an assertion and takes the process with it (zeromq/libzmq issues 3596,
-3937, 4767). So of each connection only the side that cannot be flooded beats: a node towards its
-peers, where nothing comes back, and a client, whose protocol bounds what it is sent. The other
-side counts down the time to live from the last beat, unless something else came after it; for
-the rest, and for machines that vanish, there is TCP's own keep-alive.
+3937, 4767). So a client beats only where its protocol bounds what it is sent. The node counts
+down the time to live from the last beat, unless something else came after it; for the rest, and
+for machines that vanish, there is TCP's own keep-alive.
 """
 
-import contextlib
 import errno
 import os
-import socket as network
-from collections.abc import Iterator
 
 import zmq
 
@@ -23,7 +19,6 @@ from transport.framing import HEADER_BYTES
 from transport.settings import LinkSettings
 
 NOBLOCK = int(zmq.NOBLOCK)
-SNDMORE_NOBLOCK = int(zmq.SNDMORE) | NOBLOCK
 RCVMORE = int(zmq.RCVMORE)
 EVENTS = int(zmq.EVENTS)
 POLLIN = int(zmq.POLLIN)
@@ -33,23 +28,20 @@ _TTL_UNIT_MS = 100  # what ZMTP counts a heart-beat's time to live in
 _KEEPALIVE_S = 5
 _KEEPALIVE_COUNT = 3
 _PORT_MAX = 65535
-_LISTEN_BACKLOG = 1024  # a thousand clients may come back in the same instant
 
 
-def new_socket(
-    context: zmq.Context[zmq.Socket[bytes]], kind: int, settings: LinkSettings
+def new_dealer(
+    context: zmq.Context[zmq.Socket[bytes]], settings: LinkSettings
 ) -> zmq.Socket[bytes]:
-    """Return a socket of `kind` with every bound and time of `settings` in force."""
-    made = context.socket(kind)
+    """Return a DEALER socket with every bound and time of `settings` in force."""
+    made = context.socket(zmq.DEALER)
     made.setsockopt(zmq.LINGER, 0)
     made.setsockopt(zmq.IPV6, 1)
     made.setsockopt(zmq.SNDHWM, settings.queue_messages)
-    beats = kind == zmq.PUSH or (kind == zmq.DEALER and not settings.unread_messages)
-    unread_messages = settings.unread_messages if kind == zmq.DEALER else settings.queue_messages
-    made.setsockopt(zmq.RCVHWM, 0 if beats else unread_messages)
+    made.setsockopt(zmq.RCVHWM, settings.unread_messages)
     made.setsockopt(zmq.MAXMSGSIZE, 2 * settings.receive_bytes_max + HEADER_BYTES)
     made.setsockopt(zmq.HANDSHAKE_IVL, settings.handshake_ms)
-    if beats:
+    if not settings.unread_messages:
         made.setsockopt(zmq.HEARTBEAT_IVL, settings.heartbeat_ms)
         made.setsockopt(zmq.HEARTBEAT_TIMEOUT, settings.heartbeat_timeout_ms)
         # The other side is told to give up on this one a little later than this one on it.
@@ -64,28 +56,7 @@ def new_socket(
     made.setsockopt(zmq.RECONNECT_IVL_MAX, settings.reconnect_ms_max)
     made.setsockopt(zmq.CONNECT_TIMEOUT, settings.handshake_ms)
     made.setsockopt(zmq.IMMEDIATE, 1)  # nothing queues for a connection that does not stand
-    made.setsockopt(zmq.BACKLOG, _LISTEN_BACKLOG)
     return made
-
-
-def bind(bound: zmq.Socket[bytes], address: str) -> str:
-    """Listen on `address`.
-
-    Returns:
-        The address in full: with the port that was given out where `address` asked for port 0.
-
-    Raises:
-        TransportError: it is taken, is not an address, or may not be used; nothing is bound.
-    """
-    _refuse_taken_path(address)
-    # With a domain named, ZeroMQ turns away what looks like its first protocol version, which
-    # any text does: HTTP would otherwise count as a connection of ours.
-    bound.setsockopt(zmq.ZAP_DOMAIN, b"coord")
-    with _faults_named("listen on", address):
-        bound.bind(address)
-    endpoint = bound.getsockopt(zmq.LAST_ENDPOINT)
-    assert isinstance(endpoint, bytes)
-    return endpoint.rstrip(b"\0").decode().replace("[::ffff:127.0.0.1]", "127.0.0.1")
 
 
 def is_ready(asked: zmq.Socket[bytes], event: int) -> bool:
@@ -99,26 +70,18 @@ def connect(joined: zmq.Socket[bytes], address: str) -> None:
     Raises:
         TransportError: not an address.
     """
-    with _faults_named("connect to", address):
-        joined.connect(address)
-
-
-@contextlib.contextmanager
-def _faults_named(what: str, address: str) -> Iterator[None]:
     port = address.rpartition(":")[2]
     if address.startswith("tcp://") and port.isdigit() and int(port) > _PORT_MAX:
         # ZeroMQ would quietly take the number's low sixteen bits.
-        raise TransportError(f"cannot {what} {address!r}: a port is at most {_PORT_MAX}")
+        raise TransportError(f"cannot connect to {address!r}: a port is at most {_PORT_MAX}")
     try:
-        yield
+        joined.connect(address)
     except (zmq.ZMQError, UnicodeError) as error:
-        raise TransportError(f"cannot {what} {address!r}: {_reason(error)}") from error
+        raise TransportError(f"cannot connect to {address!r}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", 0)
-    if number == errno.EADDRINUSE:
-        return "already in use; is another node running there?"
     if number in (errno.EINVAL, zmq.EPROTONOSUPPORT):
         return "not an address; expected tcp://HOST:PORT or ipc://PATH"
     if number == errno.ENODEV:
@@ -128,19 +91,3 @@ def _reason(error: Exception) -> str:
     if number == errno.ENAMETOOLONG:
         return "the path is too long for a local socket (107 bytes at most)"
     return os.strerror(number) if number else str(error)
-
-
-def _refuse_taken_path(address: str) -> None:
-    """ZeroMQ would silently take a local path from a process that still listens there."""
-    if not address.startswith("ipc://") or address in ("ipc://*", "ipc://"):
-        return
-    path = address.removeprefix("ipc://")
-    with network.socket(network.AF_UNIX, network.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect("\0" + path[1:] if path.startswith("@") else path)
-        except OSError:
-            return  # nobody there, or no such path: binding says what is wrong, if anything is
-    raise TransportError(
-        f"cannot listen on {address!r}: already in use; is another node running there?"
-    )

@@ -35,15 +35,16 @@ from coord.wal.identity import Identity
 from coord.wal.threaded import ThreadedStorage, open_storage
 from transport.base import Refusal
 from transport.settings import LinkSettings
-from transport.zeromq import NodeTransport, open_node_transport, raise_file_limit
+from transport.zmtp import NodeTransport, open_node_transport, raise_file_limit
 
 _LEAVE_MS = 1500.0  # for handing over leadership and flushing answers
 _REFUSALS_MAX = 100  # waiting to be logged; more are as good as one
 # The log thread needs the interpreter after each sync. A busy loop lets go of it so often and so
 # briefly that with the default of 5 ms the thread was measured to starve for up to 600 ms.
 _SWITCH_S = 50e-6
-# Before sleeping, on a processor of its own, when a step of some write was just taken: about as
-# long as its next step takes. A processor that went to sleep is late for it.
+# On a processor of its own, for so long after a step of some write was taken, the loop looks for
+# the next instead of sleeping: about as long as that takes to come. A processor that went to sleep
+# is late for it.
 _LOOK_MS = 1.0
 _STALL_MS = 30.0  # a turn longer than this is worth a line in the log
 
@@ -173,13 +174,16 @@ def _run(
     on_ready: Callable[[], None] | None,
 ) -> None:
     wait = transport.poller.wait
+    look_until_ms = 0.0
     while not stop.asked:
-        look_ms = _LOOK_MS if node.expects_more and affinity.is_calm else 0.0
-        transport.listener.is_calm = affinity.is_calm
-        wait(node.next_wake_ms() - clock.now_ms(), look_ms)
+        now_ms = clock.now_ms()
+        wait(node.next_wake_ms() - now_ms, look_until_ms - now_ms if affinity.is_calm else 0.0)
         began_ms = clock.now_ms()
         node.turn()
-        took_ms = clock.now_ms() - began_ms
+        ended_ms = clock.now_ms()
+        if node.expects_more:
+            look_until_ms = ended_ms + _LOOK_MS
+        took_ms = ended_ms - began_ms
         if took_ms > _STALL_MS:
             report("slow turn", {"took_ms": round(took_ms, 1)})
         affinity.check(began_ms)

@@ -22,11 +22,13 @@ RATE_HZ = 250
 SETTLE_S = 1.0  # the load starts before the sampling does
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("receive", ("transport/zeromq_clients.py:receive", "transport/zeromq_peers.py:receive",
-                 "transport/zeromq_channel.py:receive", "transport/zeromq_socket.py:is_ready")),
-    ("wait", ("transport/zeromq_poller.py",)),
-    ("send", ("transport/zeromq_clients.py:send", "transport/zeromq_peers.py:send",
+    ("send", ("transport/zmtp_connection.py:flush", "transport/zmtp_connection.py:queue",
+              "transport/zmtp_clients.py:send", "transport/zmtp_link.py:send",
               "transport/zeromq_channel.py:send")),
+    ("receive", ("transport/zmtp_connection.py:read", "transport/zmtp_wire.py",
+                 "transport/zmtp_door.py", "transport/zmtp_clients.py", "transport/zmtp_peers.py",
+                 "transport/zeromq_channel.py:receive", "transport/zeromq_socket.py:is_ready")),
+    ("wait", ("transport/zmtp_poller.py",)),
     ("decode", ("coord/codec.py:decode",)),
     ("encode", ("coord/codec.py:encode",)),
     ("check", ("coord/node/refusals.py", "coord/node/intake.py")),

@@ -13,7 +13,8 @@ from coord.testing.schedule import Schedule
 from transport.base import ClientListener, Dialer, PeerTransport
 from transport.memory import MemoryNetwork
 from transport.settings import LinkSettings
-from transport.zeromq import NodeTransport, ZmqDialer, open_node_transport
+from transport.zeromq_channel import ZmqDialer
+from transport.zmtp import NodeTransport, open_node_transport
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Opening, waking and closing the ZeroMQ transport."""
+"""Opening, waking and closing a node's transport."""
 
 import resource
 import threading
@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from transport.base import LinkEvent, TransportError
-from transport.zeromq import NodeTransport, ZmqDialer, open_node_transport, raise_file_limit
+from transport.zeromq_channel import ZmqDialer
+from transport.zmtp import NodeTransport, open_node_transport, raise_file_limit
 
 PATIENCE_MS = 10_000.0
 

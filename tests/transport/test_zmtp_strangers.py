@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import socket as network
 import time
@@ -12,7 +13,8 @@ import zmq
 
 from transport.base import LinkEvent, Refusal, SendResult
 from transport.settings import LinkSettings
-from transport.zeromq import NodeTransport, ZmqDialer, open_node_transport
+from transport.zeromq_channel import ZmqDialer
+from transport.zmtp import NodeTransport, open_node_transport
 
 SETTINGS = LinkSettings(
     receive_bytes_max=1000, send_bytes_max=1000, handshake_ms=300, reconnect_ms=10
@@ -174,6 +176,7 @@ def test_a_malformed_message_is_told_with_the_route_to_answer_by(
     assert reason in refusal.reason
     assert node.received == []
     assert node.transport.listener.send(refusal.route, b"sorry") is SendResult.SENT
+    node.transport.listener.flush()
     assert clumsy.poll(int(PATIENCE_S * 1000))
     assert clumsy.recv() == b"CO\x01\x02sorry"
     node.prove_it_serves()
@@ -197,7 +200,8 @@ def test_a_malformed_message_on_the_peer_port_is_told_with_its_fault(
     node.settle(lambda: node.refusals != [])
     (refusal,) = node.refusals
     assert reason in refusal.reason
-    assert (refusal.port, refusal.remote) == ("peer", "unknown")
+    assert refusal.port == "peer"
+    assert refusal.remote.startswith("127.0.0.1:")
     assert node.from_peers == []
 
 
@@ -219,7 +223,8 @@ def test_a_socket_of_the_wrong_kind_is_not_let_in(
 ) -> None:
     dealer(zmq.PUSH, node.address("client"))
     node.settle(lambda: node.refusals != [])
-    assert "another protocol" in node.refusals[0].reason
+    # Either side may be the first to see that they do not fit.
+    assert re.search("type b'PUSH'; expected DEALER|left before", node.refusals[0].reason)
     node.prove_it_serves()
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from transport.base import LinkEvent, SendResult
 from transport.settings import LinkSettings
-from transport.zeromq import ZmqDialer, open_node_transport
+from transport.zeromq_channel import ZmqDialer
+from transport.zmtp import open_node_transport
 
 pytestmark = pytest.mark.integration
 
@@ -24,7 +25,7 @@ PATIENCE_S = 15.0
 CLIENT = """
 import select, sys
 from transport.settings import LinkSettings
-from transport.zeromq import ZmqDialer
+from transport.zeromq_channel import ZmqDialer
 channel = ZmqDialer(LinkSettings(heartbeat_ms=50, heartbeat_timeout_ms=200)).dial(sys.argv[1])
 while not channel.link_events():
     pass
@@ -34,11 +35,11 @@ print("idle", flush=True)
 sys.stdin.read()
 """
 NODE = """
-import sys
-from transport.zeromq import open_node_transport
+from transport.zmtp import open_node_transport
 node = open_node_transport("tcp://127.0.0.1:0", "tcp://127.0.0.1:0")
 print(node.listener.address, flush=True)
-sys.stdin.read()
+while True:
+    node.poller.wait(1000)
 """
 
 

@@ -1,46 +1,31 @@
-"""The transport over ZeroMQ, and how a process opens it.
+"""A node's transport, and how its process opens it.
 
-This module and its zeromq_* parts are the only ones that know ZeroMQ. A node process has one
-context: one I/O thread beside the node's own loop.
+A node speaks ZeroMQ's wire protocol itself, on its loop's own thread, instead of through libzmq:
+there every message changes threads twice at each end, which cost a lone write a sixth of its
+time. Clients use libzmq (transport.zeromq_channel); any ZeroMQ library can talk to a node.
 """
 
 from typing import NamedTuple
 
-import zmq
-
 from transport.base import OnRefused, ignore_refusal
 from transport.settings import LinkSettings
-from transport.zeromq_channel import ZmqChannel, ZmqDialer
-from transport.zeromq_clients import ZmqListener
-from transport.zeromq_peers import ZmqPeers
-from transport.zeromq_poller import ZmqPoller
-
-__all__ = [
-    "NodeTransport",
-    "ZmqChannel",
-    "ZmqDialer",
-    "ZmqListener",
-    "ZmqPeers",
-    "ZmqPoller",
-    "open_node_transport",
-    "raise_file_limit",
-]
+from transport.zmtp_clients import ZmtpListener
+from transport.zmtp_peers import ZmtpPeers
+from transport.zmtp_poller import Poller
 
 
 class NodeTransport(NamedTuple):
     """All a node process needs of the network."""
 
-    peers: ZmqPeers
-    listener: ZmqListener
-    poller: ZmqPoller
-    context: "zmq.Context[zmq.Socket[bytes]]"
+    peers: ZmtpPeers
+    listener: ZmtpListener
+    poller: Poller
 
     def close(self) -> None:
-        """Release the addresses and the I/O thread; what was queued to clients may still leave."""
+        """Release the addresses; what was queued to clients may still leave."""
         self.peers.close()
         self.listener.close()
         self.poller.close()
-        self.context.term()
 
 
 def open_node_transport(
@@ -50,7 +35,6 @@ def open_node_transport(
     peer_settings: LinkSettings | None = None,
     client_settings: LinkSettings | None = None,
     on_refused: OnRefused = ignore_refusal,
-    io_threads: int = 1,
 ) -> NodeTransport:
     """Listen for peers and for clients, for one thread to use.
 
@@ -60,7 +44,6 @@ def open_node_transport(
         peer_settings: bounds between nodes.
         client_settings: bounds between this node and its clients.
         on_refused: told of each message or connection that was turned away.
-        io_threads: ZeroMQ's own threads; one is enough for several gigabits a second.
 
     Returns:
         Peers (none connected yet), listener, and the poller over both.
@@ -68,20 +51,19 @@ def open_node_transport(
     Raises:
         TransportError: an address is taken or wrong; nothing is left open.
     """
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=io_threads)
-    peers: ZmqPeers | None = None
+    poller = Poller()
+    peers: ZmtpPeers | None = None
     try:
-        peers = ZmqPeers(context, listen_peer, peer_settings or LinkSettings(), on_refused)
-        listener = ZmqListener(
-            context, listen_client, client_settings or LinkSettings(), on_refused
+        peers = ZmtpPeers(listen_peer, peer_settings or LinkSettings(), poller, on_refused)
+        listener = ZmtpListener(
+            listen_client, client_settings or LinkSettings(), poller, on_refused
         )
     except Exception:
         if peers is not None:
             peers.close()
-        context.term()
+        poller.close()
         raise
-    poller = ZmqPoller([peers.socket, listener.socket], [peers.strangers, listener.strangers])
-    return NodeTransport(peers, listener, poller, context)
+    return NodeTransport(peers, listener, poller)
 
 
 def raise_file_limit() -> int:

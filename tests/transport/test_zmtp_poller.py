@@ -6,22 +6,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from transport.zeromq_poller import ZmqPoller
+from transport.zmtp_poller import Poller
 
 _LONG_MS = 20_000.0
 
 
 @pytest.fixture
-def poller() -> Iterator[ZmqPoller]:
+def poller() -> Iterator[Poller]:
     """A poller over nothing but its own bell."""
-    made = ZmqPoller([], [])
+    made = Poller()
     yield made
     made.close()
 
 
 @pytest.mark.parametrize("look_ms", [0.0, 0.2, _LONG_MS])
 def test_a_wake_ends_a_wait_that_looks_as_well_as_one_that_sleeps(
-    poller: ZmqPoller, look_ms: float
+    poller: Poller, look_ms: float
 ) -> None:
     bell = threading.Timer(0.01, poller.wake)
     bell.start()
@@ -31,7 +31,7 @@ def test_a_wake_ends_a_wait_that_looks_as_well_as_one_that_sleeps(
     bell.join()
 
 
-def test_a_wake_before_the_wait_is_not_lost_and_many_count_once(poller: ZmqPoller) -> None:
+def test_a_wake_before_the_wait_is_not_lost_and_many_count_once(poller: Poller) -> None:
     for _ in range(1000):
         poller.wake()
     poller.wait(_LONG_MS, 0.2)
@@ -40,13 +40,13 @@ def test_a_wake_before_the_wait_is_not_lost_and_many_count_once(poller: ZmqPolle
     assert time.monotonic() - began_s >= 0.029
 
 
-def test_a_look_is_never_longer_than_the_wait(poller: ZmqPoller) -> None:
+def test_a_look_is_never_longer_than_the_wait(poller: Poller) -> None:
     began_s = time.monotonic()
     poller.wait(20.0, _LONG_MS)
     assert 0.019 <= time.monotonic() - began_s < _LONG_MS / 2000
 
 
-def test_a_wait_of_nothing_only_looks_once(poller: ZmqPoller) -> None:
+def test_a_wait_of_nothing_only_looks_once(poller: Poller) -> None:
     began_s = time.monotonic()
     poller.wait(0.0, _LONG_MS)
     assert time.monotonic() - began_s < _LONG_MS / 2000
