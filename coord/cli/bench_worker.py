@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from coord import aio
 from coord.cli.bench_ops import Operation, prepare
 from coord.cli.bench_plan import STAMP_DIGITS, WATCHED, LoadPlan
+from coord.client.event_loop import run
 from coord.errors import CoordError
 from coord.node.affinity import Affinity
 
@@ -118,12 +119,7 @@ def main() -> None:
     # A load process keeps to a processor of its own, if one is free, as the nodes do.
     affinity = Affinity()
     affinity.start(time.monotonic_ns() / 1e6)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(work(plan))
-    else:
-        uvloop.run(work(plan))
+    run(work(plan))
 
 
 if __name__ == "__main__":

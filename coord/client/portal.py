@@ -6,6 +6,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from coord.client.event_loop import new_event_loop
 from coord.errors import ErrorCode, Misuse
 
 R = TypeVar("R")
@@ -16,7 +17,7 @@ class Portal:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="coord-client", daemon=True)
         self._thread.start()
 

@@ -18,6 +18,7 @@ import attrs
 import click
 
 from coord import aio
+from coord.client.event_loop import run
 from coord.node.affinity import Affinity
 from recipes.consumer import Consumer
 from recipes.lock import Lock
@@ -202,12 +203,7 @@ def main(op: str, clients: int, total: int, first: int, endpoints: str) -> None:
     # A load process keeps to a processor of its own, if one is free, as the nodes do.
     Affinity().start(time.monotonic_ns() / 1e6)
     plan = Plan(op, clients, total, first)
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(carry_out(plan, endpoints))
-    else:
-        uvloop.run(carry_out(plan, endpoints))
+    run(carry_out(plan, endpoints))
 
 
 if __name__ == "__main__":

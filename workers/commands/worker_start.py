@@ -16,6 +16,7 @@ import structlog
 
 from coord import aio
 from coord.cli.exits import ExitCode
+from coord.client.event_loop import run
 from coord.client.ops import key_bytes
 from workers.model.places import SPACE_DEFAULT, Places
 from workers.running.crew_settings import CrewSettings
@@ -149,7 +150,7 @@ def start(**options: Any) -> int:
         raise click.UsageError(str(error)) from error
     try:
         client = aio.connect(options["endpoints"], read_from=options["read_from"])
-        tally = asyncio.run(_work(client, settings, reload=options["reload"]))
+        tally = run(_work(client, settings, reload=options["reload"]))
     except AppNotLoaded as error:
         raise click.UsageError(f"cannot import {error}") from error
     _sum_up(settings.name, tally)
