@@ -6,6 +6,8 @@ less than asked for, and link_events(); after every send, if pending(), do the s
 waiting for a signal, because the send may have consumed it.
 """
 
+import math
+
 import zmq
 
 from transport.base import LinkEvent
@@ -48,6 +50,8 @@ class ZmqChannel:
         self._link = LinkMonitor(self._dealer)
         self._is_up = False
         self.closed = False
+        self.signals_once = True
+        self.due_ms = math.inf  # its own thread sees to it
         self.refused_count = 0
         try:
             connect(self._dealer, address)

@@ -5,10 +5,10 @@ Raft repeats what matters, and a stale heart-beat is worse than none.
 """
 
 from transport.base import OnRefused, TransportError
-from transport.framing import Channel, FramingError, size_fault
+from transport.framing import HEADER_BYTES, PEER_HEADER, Channel, FramingError, size_fault
 from transport.settings import LinkSettings
 from transport.zmtp_door import Door
-from transport.zmtp_link import Link
+from transport.zmtp_outgoing import Outgoing
 from transport.zmtp_poller import Poller
 
 
@@ -27,7 +27,7 @@ class ZmtpPeers:
         self._poller = poller
         self._door = Door(address, Channel.PEER, b"PULL", b"PUSH", settings, poller, on_refused)
         self.address = self._door.address
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, Outgoing] = {}
         self.has_arrived = False
         """Never: what arrives waits behind the door."""
         poller.tend(self)
@@ -45,7 +45,7 @@ class ZmtpPeers:
         if len(payload) > self._settings.send_bytes_max:
             raise FramingError(size_fault(len(payload), self._settings.send_bytes_max))
         link = self._links.get(to)
-        return link is not None and link.send(payload)
+        return link is not None and link.send(PEER_HEADER, payload)
 
     def receive(self, max_messages: int) -> list[bytes]:
         """Take up to `max_messages` that have arrived; never blocks."""
@@ -66,11 +66,20 @@ class ZmtpPeers:
         for peer, address in addresses.items():
             if peer not in self._links:
                 try:
-                    self._links[peer] = Link(address, self._settings, self._poller)
+                    self._links[peer] = self._link_to(address)
                 except TransportError as error:
                     wrong = error
         if wrong is not None:
             raise wrong
+
+    def _link_to(self, address: str) -> Outgoing:
+        settings = self._settings
+        # The other side is told to give up on this one a little later than this one on it.
+        # Nothing but commands comes back.
+        return Outgoing(
+            address, b"PUSH", b"PULL", HEADER_BYTES,
+            settings.heartbeat_ms + settings.heartbeat_timeout_ms, settings, self._poller,
+        )  # fmt: skip
 
     def flush(self) -> None:
         """Do nothing: messages between nodes leave when they are sent."""

@@ -54,6 +54,9 @@ class _Poll:
     def poll(self, timeout_s: float) -> list[tuple[int, int]]:
         return self._inner.poll(math.ceil(timeout_s * 1000))
 
+    def fileno(self) -> int:
+        return -1  # there is no one descriptor to wait for
+
     def close(self) -> None:
         pass
 
@@ -69,6 +72,11 @@ class Poller:
         self._waker: Waker = new_waker()
         self._rung = False
         self.add(self._waker.descriptor, self._hush)
+
+    @property
+    def fileno(self) -> int:
+        """A descriptor that is readable while wait() would find something; Linux only."""
+        return self._inner.fileno()
 
     def add(self, descriptor: int, on_ready: OnReady, writes: bool = False) -> None:
         """Watch a descriptor for something to read, and for room to write if `writes`."""

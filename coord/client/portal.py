@@ -4,12 +4,48 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from coord.client.event_loop import new_event_loop
 from coord.errors import ErrorCode, Misuse
 
 R = TypeVar("R")
+
+
+class _Errand(Generic[R]):
+    """A coroutine on its way through the portal.
+
+    What asyncio.run_coroutine_threadsafe does, at a third of its cost: one lock instead of two
+    futures chained to each other.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, R], loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
+        self._loop = loop
+        self._task: asyncio.Task[R] | None = None
+        self.over = threading.Lock()
+        """Held until it is done."""
+        self.over.acquire()
+
+    def begin(self) -> None:
+        """Start it; on the loop's thread, as all but outcome()."""
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def outcome(self) -> R:
+        """Return what it returned, or raise what it raised; once it is over."""
+        assert self._task is not None
+        return self._task.result()
+
+    def _done(self, task: asyncio.Task[R]) -> None:
+        if not task.cancelled():
+            task.exception()  # that nobody may ask for it any more is no news for a log
+        self.over.release()
 
 
 class Portal:
@@ -42,12 +78,14 @@ class Portal:
         if threading.current_thread() is self._thread:
             work.close()
             raise Misuse("a callback of the client must not wait for it", ErrorCode.INVALID_OPTION)
-        answer = asyncio.run_coroutine_threadsafe(work, self._loop)
+        errand = _Errand(work, self._loop)
+        self._loop.call_soon_threadsafe(errand.begin)
         try:
-            return answer.result()
+            errand.over.acquire()
         except BaseException:
-            answer.cancel()
+            self._loop.call_soon_threadsafe(errand.cancel)
             raise
+        return errand.outcome()
 
     def stop(self) -> None:
         """Stop the thread; does nothing in a forked child or the second time."""

@@ -17,6 +17,7 @@ from coord.client.embedded import ensure_running
 from coord.client.packets import NEVER_MS
 from coord.client.settings import Settings, check_timeout
 from coord.client.watch import Watch, WatchFeed
+from coord.client.watches import HeldWatch, Receipt
 from coord.errors import CoordError, ErrorCode, Misuse, error_from
 from coord.frames import WatchCreate
 from coord.requests import CloseWriter, Range, ReadOp, WriteOp
@@ -34,6 +35,7 @@ class Pump:
         self._clock_s = settings.clock_s
         self._core = ClientCore(settings, self)
         self._channels: dict[str, LoopChannel] = {}
+        self._tending: dict[str, tuple[float, asyncio.TimerHandle]] = {}
         self._dialer: LoopDialer | None = None
         self._starting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -173,7 +175,15 @@ class Pump:
 
     def _attach(self, feed: WatchFeed, wish: WatchCreate) -> None:
         held = self._core.watch(wish, feed, self.now_ms())
-        feed.attach(lambda: self._core.cancel(held), self._core.consumed)
+        feed.attach(lambda: self._cancel(held), self._consumed)
+        self._arm(self.now_ms())
+
+    def _cancel(self, held: HeldWatch) -> None:
+        self._core.cancel(held)
+        self._arm(self.now_ms())
+
+    def _consumed(self, receipt: Receipt) -> None:
+        self._core.consumed(receipt)
         self._arm(self.now_ms())
 
     def keep(self, lease: int, ttl_ms: float, sent_ms: float, lose: Callable[[], None]) -> None:
@@ -212,13 +222,16 @@ class Pump:
             for descriptor in channel.filenos():
                 self._loop.remove_reader(descriptor)
             channel.close()
+            tending = self._tending.pop(address, None)
+            if tending is not None:
+                tending[1].cancel()
 
     def send(self, address: str, payload: bytes) -> bool:
         """Queue one message."""
         channel = self._channels.get(address)
         if channel is None or not channel.send(payload):
             return False
-        if channel.pending():
+        if channel.signals_once and channel.pending():
             self._loop.call_soon(self._drain, address)
         return True
 
@@ -239,7 +252,24 @@ class Pump:
             self._core.received(address, payload, now_ms)
         if len(payloads) == MESSAGES_PER_TURN:
             self._loop.call_soon(self._drain, address)
+        tending = self._tending.get(address)
+        if tending is None or channel.due_ms < tending[0]:
+            self._tend_later(address, channel)
         self._flush_now(now_ms)
+
+    def _tend_later(self, address: str, channel: LoopChannel) -> None:
+        """See to a connection again when it will be due."""
+        tending = self._tending.pop(address, None)
+        if tending is not None:
+            tending[1].cancel()
+        if self._channels.get(address) is channel and channel.due_ms < NEVER_MS:
+            in_s = max(channel.due_ms - self.now_ms(), 0.0) / 1000.0
+            timer = self._loop.call_later(in_s, self._tend, address)
+            self._tending[address] = (channel.due_ms, timer)
+
+    def _tend(self, address: str) -> None:
+        self._tending.pop(address, None)
+        self._drain(address)
 
     def _flush(self) -> None:
         self._flush_due = False

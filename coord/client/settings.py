@@ -9,7 +9,7 @@ from typing import Literal
 import attrs
 
 from coord import limits
-from coord.client.channel import LoopDialer, zeromq_dialer
+from coord.client.channel import LoopDialer, new_dialer
 from coord.errors import ErrorCode, Misuse, error_from
 
 ReadFrom = Literal["any", "leader"]
@@ -60,7 +60,7 @@ class Settings:
     silence_ms: float = 3_000.0
     pending_max: int = 4 * limits.WRITER_PENDING_MAX
     pending_bytes_max: int = limits.PROPOSALS_BYTES_MAX
-    make_dialer: Callable[[], LoopDialer] = zeromq_dialer
+    make_dialer: Callable[[], LoopDialer] = new_dialer
     draw: Callable[[int, int], int]
     clock_s: Callable[[], float] = time.monotonic
 

@@ -41,10 +41,15 @@ class Meter:
     open_receipts: int = 0
 
     @property
+    def has_step(self) -> bool:
+        """Whether the node should hear at once how much was consumed."""
+        return self.consumed_bytes - self.told_bytes >= CREDIT_STEP_BYTES
+
+    @property
     def is_worth_telling(self) -> bool:
-        """Whether the node should hear how much was consumed: a step more, or all there is."""
-        untold_bytes = self.consumed_bytes - self.told_bytes
-        return untold_bytes >= CREDIT_STEP_BYTES or (untold_bytes > 0 and not self.open_receipts)
+        """Whether it should hear it by and by: a step more, or all there is."""
+        is_all = self.consumed_bytes > self.told_bytes and not self.open_receipts
+        return is_all or self.has_step
 
 
 @attrs.define(eq=False)
@@ -111,11 +116,17 @@ class WatchTable:
         self._unplaced: list[HeldWatch] = []
         self._meters: dict[str, Meter] = {}
         self._number = 0
+        self._cancelled: list[tuple[str, WatchCancel]] = []  # what nodes are told with the tick
 
     @property
     def is_waiting(self) -> bool:
-        """Whether some watch does not stand."""
-        return bool(self._unplaced) or bool(self._unconfirmed)
+        """Whether some watch does not stand, or nodes are to be told something by and by."""
+        return (
+            bool(self._unplaced)
+            or bool(self._unconfirmed)
+            or bool(self._cancelled)
+            or any(meter.is_worth_telling for meter in self._meters.values())
+        )
 
     def __len__(self) -> int:
         return len(self._held) + len(self._unplaced)
@@ -133,24 +144,28 @@ class WatchTable:
         return held
 
     def cancel(self, held: HeldWatch) -> None:
-        """Stop a watch; the caller gives back the receipts it still has."""
+        """Stop a watch; the caller gives back the receipts it still has.
+
+        The node is told with the next tick: whoever stops one is often in a hurry, and what still
+        comes is passed over.
+        """
         if held.number:
             self._displace(held)
-            self._wire.send(held.address, client_frames.encode(WatchCancel(held.number)))
+            self._cancelled.append((held.address, WatchCancel(held.number)))
         elif held in self._unplaced:
             self._unplaced.remove(held)
         self._drop_pieces(held)
         held.number = 0
 
     def consumed(self, receipt: Receipt) -> None:
-        """Take a receipt back; tell the node when it is worth a frame, or nothing is left."""
+        """Take a receipt back; the node is told in steps, of what is less with the next tick."""
         receipt.left -= 1
         if receipt.left > 0:
             return
         meter = receipt.meter
         meter.open_receipts -= 1
         meter.consumed_bytes += receipt.size_bytes
-        if meter.is_worth_telling:
+        if meter.has_step:
             self._tell(meter)
 
     def _tell(self, meter: Meter) -> None:
@@ -234,6 +249,7 @@ class WatchTable:
     def link_lost(self, address: str, now_ms: float) -> None:
         """Make the watches of a lost connection elsewhere."""
         self._meters.pop(address, None)
+        self._cancelled = [each for each in self._cancelled if each[0] != address]
         lost = [held for held in self._held.values() if held.address == address]
         for held in lost:
             self._displace(held)
@@ -268,6 +284,11 @@ class WatchTable:
         self._unplaced = [h for h in self._unplaced if h.step_at_ms > now_ms]
         for held in (*late, *due):
             self._place(held, now_ms)
+        self._cancelled = [
+            (address, frame)
+            for address, frame in self._cancelled
+            if not self._wire.send(address, client_frames.encode(frame))
+        ]
         for meter in self._meters.values():
             # Credit that found the queue full would be missed forever: a node without room for
             # more says nothing that it could ride behind.

@@ -25,7 +25,10 @@ from coord.wal.record import Link
 from coord.wal.segment import SegmentHead, decode_head, encode_head, segment_name
 from coord.wal.snapshot import read_chunks, read_head
 from coord.wal.wal import Wal
+from transport import zmtp_wire
 
+ZMTP_BYTES_MAX = 300
+ZMTP_HELLO = zmtp_wire.GREETING + zmtp_wire.ready(b"PUSH")
 GOLDEN_LINK = Link(log=0x1122334455667788, sequence=3, previous=0xDEADBEEF)
 
 
@@ -145,6 +148,32 @@ def fuzz_batch(data: bytes) -> None:
     assert decode_batch(encode_batch(batch.time_ms, frames)) == batch
 
 
+def fuzz_zmtp(data: bytes) -> None:
+    """Read what a stranger may send to a node's port, and what it may after a good greeting."""
+    for stream in (data, zmtp_wire.GREETING + data, ZMTP_HELLO + data):
+        found = _read_zmtp(stream, len(stream) or 1)
+        for piece_bytes in (1, 7, 64):
+            in_pieces = _read_zmtp(stream, piece_bytes)
+            assert (in_pieces is None) == (found is None)
+            assert found is None or in_pieces == found
+        messages = [event for event in found or () if isinstance(event, bytes)]
+        assert all(len(message) <= ZMTP_BYTES_MAX for message in messages)
+        again = b"".join(zmtp_wire.message_head(len(one)) + one for one in messages)
+        assert _read_zmtp(ZMTP_HELLO + again, 64) == [zmtp_wire.Ready(b"PUSH"), *messages]
+
+
+def _read_zmtp(stream: bytes, piece_bytes: int) -> list[zmtp_wire.Event] | None:
+    """Return what comes in pieces of this size; None: it ended in an error."""
+    decoder = zmtp_wire.Decoder(frozenset((b"PUSH",)), ZMTP_BYTES_MAX)
+    found: list[zmtp_wire.Event] = []
+    try:
+        for start in range(0, len(stream), piece_bytes):
+            found += decoder.feed(stream[start : start + piece_bytes])
+    except zmtp_wire.ZmtpError:
+        return None
+    return found
+
+
 def _fuzz_codec(codec: Codec[Any], data: bytes) -> None:
     try:
         value = codec.decode(data)
@@ -166,6 +195,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "node_frame": fuzz_node_frame,
     "peer_message": fuzz_peer_message,
     "batch": fuzz_batch,
+    "zmtp": fuzz_zmtp,
 }
 
 
@@ -181,6 +211,8 @@ def seeds(name: str, golden: Path) -> list[bytes]:
         return [peer_frames.encode(Append(11, 22, 33, 2, 6, 1, 5, (entry,)))]
     if name == "batch":
         return [encode_batch(5, (client_frames.encode(write),)), encode_batch(0, ())]
+    if name == "zmtp":
+        return [ZMTP_HELLO, ZMTP_HELLO + _zmtp_traffic(), zmtp_wire.GREETING, _zmtp_traffic()]
     files = {path.name.split("-")[0]: path for path in sorted((golden / "wal").glob("*.hex"))}
     good = {kind: bytes.fromhex(path.read_text()) for kind, path in files.items()}
     if name == "segment_head":
@@ -188,6 +220,18 @@ def seeds(name: str, golden: Path) -> list[bytes]:
     if name == "items":
         return [good["record"][record.HEADER_BYTES :].rstrip(b"\0")]
     return [good[name]] if name in good else []
+
+
+def _zmtp_traffic() -> bytes:
+    """Return a message, a beat, a message of two parts, one that is too large, and an answer."""
+    too_large = ZMTP_BYTES_MAX + 1
+    return b"".join((
+        zmtp_wire.message_head(5) + b"CO\x01\x01x",
+        zmtp_wire.ping(2500),
+        b"\x01\x01a\0\x01b",
+        zmtp_wire.message_head(too_large) + bytes(too_large),
+        zmtp_wire.pong(b"context"),
+    ))  # fmt: skip
 
 
 def run_random(name: str, seconds: float, golden: Path, seed: int = 0) -> bool:

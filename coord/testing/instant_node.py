@@ -4,6 +4,7 @@ For tests and measurements of clients. Semantics are the real store's; durabilit
 the network are left out. One thread only: the client's event loop.
 """
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable
@@ -121,6 +122,9 @@ class InstantChannel:
     Args:
         node: who answers; None for an address where nobody is.
     """
+
+    signals_once = False
+    due_ms = math.inf
 
     def __init__(self, node: InstantNode | None) -> None:
         self._node = node

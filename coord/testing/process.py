@@ -5,6 +5,7 @@ its coroutines would still do then, nobody hears. Every session its client keeps
 with the time until which the process could believe in it.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -230,6 +231,9 @@ class Process:
 
 class _Channel:
     """A connection of the in-memory network with what an event loop waits on."""
+
+    signals_once = True
+    due_ms = math.inf
 
     def __init__(self, process: Process, number: int, address: str, channel: MemoryChannel) -> None:
         self._process, self._number = process, number

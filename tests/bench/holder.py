@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from coord import ops
-from coord.client.channel import LoopChannel, LoopDialer, zeromq_dialer
+from coord.client.channel import LoopChannel, LoopDialer, new_dialer
 from coord.client.client import Client
 from coord.client.settings import Settings
 from coord.requests import Compare
@@ -45,7 +45,7 @@ class RelayedDialer:
 
     def __init__(self, relays: Mapping[str, str]) -> None:
         self._relays = relays
-        self._inner: LoopDialer = zeromq_dialer()
+        self._inner: LoopDialer = new_dialer()
 
     def dial(self, address: str) -> LoopChannel:
         """See LoopDialer."""

@@ -23,7 +23,7 @@ SETTLE_S = 1.0  # the load starts before the sampling does
 
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("send", ("transport/zmtp_connection.py:flush", "transport/zmtp_connection.py:queue",
-              "transport/zmtp_clients.py:send", "transport/zmtp_link.py:send",
+              "transport/zmtp_clients.py:send", "transport/zmtp_outgoing.py:send",
               "transport/zeromq_channel.py:send")),
     ("receive", ("transport/zmtp_connection.py:read", "transport/zmtp_wire.py",
                  "transport/zmtp_door.py", "transport/zmtp_clients.py", "transport/zmtp_peers.py",

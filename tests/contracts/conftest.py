@@ -15,6 +15,7 @@ from transport.memory import MemoryNetwork
 from transport.settings import LinkSettings
 from transport.zeromq_channel import ZmqDialer
 from transport.zmtp import NodeTransport, open_node_transport
+from transport.zmtp_channel import ZmtpDialer
 
 T = TypeVar("T")
 
@@ -98,13 +99,14 @@ class MemoryWorld:
         pass
 
 
-class ZmqWorld:
+class SocketWorld:
     """Real sockets, on local paths so that no port can be taken by somebody else."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, make_dialer: Callable[[LinkSettings], Dialer]) -> None:
         self._folder = folder
+        self._make_dialer = make_dialer
         self._nodes: dict[str, NodeTransport] = {}
-        self._dialers: list[ZmqDialer] = []
+        self._dialers: list[Dialer] = []
 
     def open_node(self, name: str) -> tuple[PeerTransport, ClientListener]:
         opened = open_node_transport(
@@ -126,11 +128,11 @@ class ZmqWorld:
         return f"ipc://{self._folder}/{name}-client"
 
     def dialer(self) -> Dialer:
-        self._dialers.append(ZmqDialer(SETTINGS))
+        self._dialers.append(self._make_dialer(SETTINGS))
         return self._dialers[-1]
 
     def slow_dialer(self) -> Dialer:
-        self._dialers.append(ZmqDialer(replace(SETTINGS, unread_messages=8)))
+        self._dialers.append(self._make_dialer(replace(SETTINGS, unread_messages=8)))
         return self._dialers[-1]
 
     def settle(self, reached: Callable[[], bool]) -> None:
@@ -147,8 +149,12 @@ class ZmqWorld:
             self.close_node(name)
 
 
-@pytest.fixture(params=["zeromq", "memory"])
+DIALERS: dict[str, Callable[[LinkSettings], Dialer]] = {"zmtp": ZmtpDialer, "libzmq": ZmqDialer}
+
+
+@pytest.fixture(params=[*DIALERS, "memory"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    made = ZmqWorld(tmp_path) if request.param == "zeromq" else MemoryWorld()
+    make_dialer = DIALERS.get(request.param)
+    made = SocketWorld(tmp_path, make_dialer) if make_dialer else MemoryWorld()
     yield made
     made.close()

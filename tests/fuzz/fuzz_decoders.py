@@ -3,8 +3,9 @@
     python tests/fuzz/fuzz_decoders.py --seconds 60 [--only segment] [--corpus DIRECTORY]
 
 Guided by coverage where atheris is installed (`pip install atheris`), else random bytes from
-Hypothesis. Log and snapshot decoders may raise Corruption, wire decoders ProtocolError; what a
-decoder accepts must survive being encoded again. Seeds are the golden files and small frames.
+Hypothesis. Log and snapshot decoders may raise Corruption, wire decoders ProtocolError, ZeroMQ's
+wire protocol ZmtpError; what a decoder accepts must survive being encoded again. Seeds are the
+golden files and small frames.
 """
 
 import argparse
@@ -20,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 if importlib.util.find_spec("atheris") is not None and "--child" in sys.argv:
     import atheris  # type: ignore[import-untyped, unused-ignore]
 
-    with atheris.instrument_imports(include=["coord"]):
+    with atheris.instrument_imports(include=["coord", "transport"]):
         from coord.testing import decoder_targets
 else:
     from coord.testing import decoder_targets

@@ -21,7 +21,7 @@ from coord.frames import WriteFrame
 from coord.requests import LeaseRevoke, LeaseTimeToLive, LeaseTimeToLiveReply, RangeReply
 from coord.testing.instant_node import InstantDialer, InstantNode
 from coord.testing.local import settle
-from tests.coord.client.with_node import NOBODY, NODE, run
+from tests.coord.client.with_node import NOBODY, NODE, run, until
 
 
 def test_what_is_put_can_be_read() -> None:
@@ -185,7 +185,7 @@ def test_a_canceled_watch_ends_its_iteration() -> None:
         await watch.cancel()
         assert await following <= 1
         assert watch.ended
-        assert node.channels[0].watches == {}
+        await until(lambda: node.channels[0].watches == {})
 
     run(script)
 
@@ -203,7 +203,7 @@ def test_who_stops_waiting_for_a_watch_to_stand_leaves_none_behind() -> None:
         assert len(channel.watches) == 1
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
-        assert channel.watches == {}
+        await until(lambda: channel.watches == {})
 
     run(script)
 

@@ -187,6 +187,8 @@ def test_credit_is_given_when_everything_is_consumed() -> None:
     bench.receive(A, frame)
     assert bench.taken(WatchCredit) == []
     sink.consume()
+    assert bench.taken(WatchCredit) == [], "not worth a frame of its own"
+    bench.pass_ms(1.0)
     size_bytes = len(node_frames.encode(frame))
     assert bench.taken(WatchCredit) == [(A, WatchCredit(size_bytes))]
 
@@ -228,8 +230,10 @@ def test_a_frame_for_two_watches_counts_once_both_have_consumed_it() -> None:
     bench.receive(A, WatchCreated(create.watch, 10))
     bench.receive(A, WatchEvents((number, create.watch), 11, False, (event(11),)))
     first.consume()
+    bench.pass_ms(1.0)
     assert bench.taken(WatchCredit) == []
     second.consume()
+    bench.pass_ms(1.0)
     assert len(bench.taken(WatchCredit)) == 1
 
 
@@ -239,8 +243,10 @@ def test_events_of_a_canceled_watch_are_consumed_by_nobody_and_still_counted() -
     ((_, create),) = bench.watch_creates()
     bench.receive(A, WatchCreated(create.watch, 10))
     bench.core.cancel(next(h for h in bench.core.watches._held.values() if h.sink is sink))
+    bench.pass_ms(1.0)
     assert bench.taken(WatchCancel) == [(A, WatchCancel(number))]
     bench.receive(A, events(number, 11, event(11)))
+    bench.pass_ms(1.0)
     assert len(bench.taken(WatchCredit)) == 1
     assert other.events == []
 
@@ -254,11 +260,26 @@ def test_credit_starts_from_zero_on_a_new_connection() -> None:
     ((_, create),) = bench.watch_creates()
     bench.receive(A, WatchCreated(create.watch, 11))
     sink.consume()
+    bench.pass_ms(1.0)
     assert bench.taken(WatchCredit) == [], "these bytes came on the old connection"
     frame = events(create.watch, 12, event(12))
     bench.receive(A, frame)
     sink.consume()
+    bench.pass_ms(1.0)
     assert bench.taken(WatchCredit) == [(A, WatchCredit(len(node_frames.encode(frame))))]
+
+
+def test_a_cancel_that_found_the_queue_full_is_told_with_a_later_tick() -> None:
+    bench, sink, number = standing(A)
+    bench.wire.full.add(A)
+    bench.core.cancel(next(h for h in bench.core.watches._held.values() if h.sink is sink))
+    bench.pass_ms(1.0)
+    assert bench.taken(WatchCancel) == []
+    assert bench.core.watches.is_waiting
+    bench.wire.full.clear()
+    bench.pass_ms(1.0)
+    assert bench.taken(WatchCancel) == [(A, WatchCancel(number))]
+    assert not bench.core.watches.is_waiting
 
 
 def test_a_silent_node_loses_its_watches_to_another() -> None:

@@ -1,0 +1,191 @@
+"""A connection that one side makes, and makes again whenever it breaks.
+
+Nothing queues while it is not there. Signs of life go out at a steady pace; another side that
+answers none is given up, and found again by connecting anew.
+"""
+
+from collections.abc import Callable
+
+from transport.addresses import begin_to_connect, parse
+from transport.lookup import Lookup
+from transport.settings import LinkSettings
+from transport.zmtp_connection import READ_BYTES, Connection, ConnectionEnded
+from transport.zmtp_poller import READABLE, WRITABLE, Poller, monotonic_ms
+from transport.zmtp_wire import Decoder, Event, ping
+
+_LOOKUP_MS = 10.0  # between two looks at whether a name was found
+
+OnEvents = Callable[[list[Event]], None]
+"""Told what arrived."""
+OnChange = Callable[[bool], None]
+"""Told that the connection stands now, or that it does so no more."""
+
+
+class Outgoing:
+    """A socket of one connection, as ZeroMQ's PUSH and DEALER can be. For one thread."""
+
+    def __init__(
+        self,
+        address: str,
+        kind: bytes,
+        welcome: bytes,
+        message_bytes_max: int,
+        ttl_ms: int,
+        settings: LinkSettings,
+        poller: Poller,
+        on_events: OnEvents = lambda _events: None,
+        on_change: OnChange = lambda _is_up: None,
+    ) -> None:
+        """Remember where to connect; the first tend() begins.
+
+        Args:
+            address: tcp://HOST:PORT or ipc://PATH.
+            kind: the socket type this side is.
+            welcome: the socket type the other side must be.
+            message_bytes_max: the longest message that may come back.
+            ttl_ms: after so long without a sign of this side the other may give up on it.
+            settings: bounds and times.
+            poller: told of the descriptor.
+            on_events: told what arrived, from the poller's wait().
+            on_change: told of the connection's beginning and end.
+
+        Raises:
+            TransportError: not an address.
+        """
+        self.address = address
+        self._parsed = parse(address)
+        self._kind, self._welcome = kind, frozenset((welcome,))
+        self._message_bytes_max = message_bytes_max
+        self._ttl_ms = ttl_ms
+        self._settings = settings
+        self._poller = poller
+        self._on_events, self._on_change = on_events, on_change
+        self._scratch = memoryview(bytearray(READ_BYTES))
+        self._connection: Connection | None = None
+        self._lookup: Lookup | None = None
+        self._tried = 0  # of the addresses it found
+        self._pause_ms = settings.reconnect_ms
+        self.is_up = False
+        """Whether the connection stands."""
+        self.due_ms = 0.0
+        """When tend() has something to do next, by transport.zmtp_poller.monotonic_ms."""
+        self.reads = True
+        """Whether what arrives is read; what is not waits at the other side."""
+
+    def send(self, header: bytes, payload: bytes) -> bool:
+        """Send one message or queue it; False: not connected, or the queue is full."""
+        connection = self._connection
+        if connection is None or not self.is_up or connection.is_full:
+            return False
+        connection.queue(header, payload)
+        self._flush(connection)
+        return self._connection is connection
+
+    @property
+    def unsent(self) -> int:
+        """How many messages wait for room."""
+        return self._connection.unsent if self._connection is not None else 0
+
+    def look(self) -> None:
+        """Do what can be done now, without waiting for the poller to say so."""
+        now_ms = monotonic_ms()
+        if now_ms >= self.due_ms:
+            self.tend(now_ms)
+        if self.is_up:
+            self._on_ready(READABLE)
+
+    def tend(self, now_ms: float) -> None:
+        """Connect if it is time, beat, and give up on another side that is silent."""
+        if now_ms < self.due_ms:
+            return
+        connection, settings = self._connection, self._settings
+        if connection is None:
+            self._connect(now_ms)
+        elif not self.is_up:
+            self._end(now_ms)
+        else:
+            silence_ms_max = settings.heartbeat_ms + settings.heartbeat_timeout_ms
+            if now_ms - connection.heard_ms > silence_ms_max:
+                self._on_ready(READABLE)  # it may be this side that did not listen
+                if self._connection is not connection:
+                    return
+                if now_ms - connection.heard_ms > silence_ms_max:
+                    self._end(now_ms)
+                    return
+            self.due_ms = now_ms + settings.heartbeat_ms
+            connection.queue_command(ping(self._ttl_ms))
+            self._flush(connection)
+
+    def close(self) -> None:
+        """Close at once; what is unsent is lost."""
+        connection, self._connection = self._connection, None
+        self.is_up = False
+        if connection is not None:
+            self._poller.remove(connection.fileno)
+            connection.close()
+
+    def _connect(self, now_ms: float) -> None:
+        lookup = self._lookup
+        if lookup is None or (lookup.is_over and self._tried == len(lookup.found)):
+            # A name may have moved: it is asked for again once every address was tried.
+            lookup = self._lookup = Lookup(self._parsed)
+            self._tried = 0
+        if not lookup.is_over:
+            self.due_ms = now_ms + _LOOKUP_MS
+            return
+        if not lookup.found:
+            self._lookup = None
+            self._pause(now_ms)
+            return
+        family, target = lookup.found[self._tried]
+        self._tried += 1
+        try:
+            stream = begin_to_connect(family, target)
+        except OSError:
+            self._pause(now_ms)
+            return
+        connection = Connection(
+            stream, self._kind, Decoder(self._welcome, self._message_bytes_max), self._settings,
+            self._scratch, self._poller.watch_room, now_ms, is_connected=False,
+        )  # fmt: skip
+        self._connection = connection
+        self.due_ms = now_ms + self._settings.handshake_ms
+        self._poller.add(connection.fileno, self._on_ready, writes=True)
+
+    def _on_ready(self, state: int) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if state & WRITABLE:
+            self._flush(connection)
+        if state & ~WRITABLE and self._connection is connection and self.reads:
+            now_ms = monotonic_ms()
+            try:
+                events, _ = connection.read(now_ms)
+            except ConnectionEnded:
+                self._end(now_ms)
+                return
+            if connection.is_ready and not self.is_up:
+                self.is_up = True
+                self._pause_ms = self._settings.reconnect_ms
+                self.due_ms = now_ms + self._settings.heartbeat_ms
+                self._on_change(True)
+            if events:
+                self._on_events(events)
+
+    def _flush(self, connection: Connection) -> None:
+        try:
+            connection.flush()
+        except ConnectionEnded:
+            self._end(monotonic_ms())
+
+    def _end(self, now_ms: float) -> None:
+        was_up = self.is_up
+        self.close()
+        self._pause(now_ms)
+        if was_up:
+            self._on_change(False)
+
+    def _pause(self, now_ms: float) -> None:
+        self.due_ms = now_ms + self._pause_ms
+        self._pause_ms = min(2 * self._pause_ms, self._settings.reconnect_ms_max)
