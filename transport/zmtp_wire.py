@@ -24,6 +24,8 @@ _COMMAND_BYTES_MAX = 4096
 _PING_CONTEXT_BYTES_MAX = 16
 _TTL_UNIT_MS = 100
 _TTL_MAX = 0xFFFF
+_CRUMBS_MIN = 64
+_CRUMB_BYTES = 512
 
 
 class ZmtpError(TransportError):
@@ -126,7 +128,9 @@ class Decoder:
         if held:
             held.append(data)
             self._held_bytes += len(data)
-            if self._held_bytes < self._needed_bytes:
+            # Many small pieces take far more memory than what is in them: they are put together.
+            crumbs_max = max(_CRUMBS_MIN, self._held_bytes // _CRUMB_BYTES)
+            if self._held_bytes < self._needed_bytes and len(held) < crumbs_max:
                 return []
             data = b"".join(held)
             held.clear()
@@ -141,7 +145,7 @@ class Decoder:
     # --- the handshake ----------------------------------------------------------------------
 
     def _greet(self, data: bytes, found: list[Event]) -> bytes:
-        if data[:1] != _SIGNATURE[:1] or (len(data) > 9 and data[9] & 1 == 0):
+        if not _SIGNATURE.startswith(data[:1]) or (len(data) > 9 and data[9] & 1 == 0):
             raise ZmtpError("spoke another protocol")
         if len(data) > 10 and data[10] < _MAJOR:
             raise ZmtpError(f"spoke version {data[10]} of the protocol; expected {_MAJOR}")
