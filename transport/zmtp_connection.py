@@ -23,8 +23,9 @@ from transport.zmtp_wire import (
     ready,
 )
 
+_EVENTS_PER_TURN = 256  # of one connection; then the others have their turn
 _BUFFERS_PER_SEND = 64  # far below what a system takes at once
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
 """How much is read at a time; the size of the scratch buffer a connection is given."""
 
 Interest = Callable[[int, bool], None]
@@ -138,7 +139,7 @@ class Connection:
         """Take in what has arrived, up to READ_BYTES; answers signs of life by itself.
 
         Returns:
-            What was completed, and whether there may be more to read.
+            What was completed, and whether to read on: there may be more, and it was not much.
 
         Raises:
             ConnectionEnded: the other side left, or broke the protocol.
@@ -156,14 +157,17 @@ class Connection:
             events = self._decoder.feed(bytes(self._scratch[:size_bytes]))
         except ZmtpError as error:
             raise ConnectionEnded(str(error)) from error
+        is_asked = False
         for event in events:
             if type(event) is Ready:
                 self.is_ready = True
             elif type(event) is Ping:
                 self.ttl_ms = event.ttl_ms
                 self.queue_command(pong(event.context))
-                self.flush()
-        return events, size_bytes == READ_BYTES
+                is_asked = True
+        if is_asked:
+            self.flush()
+        return events, size_bytes == READ_BYTES and len(events) < _EVENTS_PER_TURN
 
     def is_silent(self, now_ms: float, handshake_ms: int) -> bool:
         """Whether the other side has been silent for longer than it may."""

@@ -13,6 +13,7 @@ from transport.zmtp_connection import READ_BYTES, Connection, ConnectionEnded
 from transport.zmtp_poller import READABLE, WRITABLE, Poller, monotonic_ms
 from transport.zmtp_wire import Decoder, Event, ping
 
+_READS_PER_TURN = 4
 _LOOKUP_MS = 10.0  # between two looks at whether a name was found
 
 OnEvents = Callable[[list[Event]], None]
@@ -158,20 +159,27 @@ class Outgoing:
             return
         if state & WRITABLE:
             self._flush(connection)
-        if state & ~WRITABLE and self._connection is connection and self.reads:
+        if state & ~WRITABLE and self.reads:
             now_ms = monotonic_ms()
-            try:
-                events, _ = connection.read(now_ms)
-            except ConnectionEnded:
-                self._end(now_ms)
-                return
-            if connection.is_ready and not self.is_up:
-                self.is_up = True
-                self._pause_ms = self._settings.reconnect_ms
-                self.due_ms = now_ms + self._settings.heartbeat_ms
-                self._on_change(True)
-            if events:
-                self._on_events(events)
+            for _ in range(_READS_PER_TURN):
+                if self._connection is not connection or not self._read(connection, now_ms):
+                    return
+
+    def _read(self, connection: Connection, now_ms: float) -> bool:
+        """Read once; whether to read on."""
+        try:
+            events, is_more = connection.read(now_ms)
+        except ConnectionEnded:
+            self._end(now_ms)
+            return False
+        if connection.is_ready and not self.is_up:
+            self.is_up = True
+            self._pause_ms = self._settings.reconnect_ms
+            self.due_ms = now_ms + self._settings.heartbeat_ms
+            self._on_change(True)
+        if events:
+            self._on_events(events)
+        return is_more
 
     def _flush(self, connection: Connection) -> None:
         try:

@@ -6,6 +6,7 @@ A message longer than its reader takes is read over and told, one far longer end
 before any of it is read. Nothing here knows a socket or a clock.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -112,7 +113,9 @@ class Decoder:
         self._held: list[bytes] = []  # the beginning of what is not complete
         self._held_bytes = 0
         self._needed_bytes = 0  # how much there must be for it to be worth looking again
-        self._stage = self._greet
+        # Not a bound method: that would tie every decoder to itself, for the cyclic collector,
+        # which hardly ever comes in a node.
+        self._stage: Callable[[Decoder, bytes, list[Event]], bytes] = Decoder._greet
         self._skip_bytes = 0
         self._parts = 0  # of the message being read, when it is not of one part
         self._total_bytes = 0
@@ -136,7 +139,7 @@ class Decoder:
             held.clear()
         found: list[Event] = []
         self._needed_bytes = 0
-        rest = self._stage(data, found)
+        rest = self._stage(self, data, found)
         if rest:
             held.append(rest)
             self._held_bytes = len(rest)
@@ -155,7 +158,7 @@ class Decoder:
         if mechanism != _MECHANISM:
             name = mechanism.rstrip(b"\0")
             raise ZmtpError(f"spoke the protocol with security mechanism {name!r}; expected none")
-        self._stage = self._shake
+        self._stage = Decoder._shake
         return self._shake(data[len(GREETING) :], found)
 
     def _shake(self, data: bytes, found: list[Event]) -> bytes:
@@ -173,7 +176,7 @@ class Decoder:
             welcome = ", ".join(sorted(one.decode() for one in self._expected))
             raise ZmtpError(f"is a ZeroMQ socket of type {socket_type[:16]!r}; expected {welcome}")
         found.append(Ready(socket_type))
-        self._stage = self._frames
+        self._stage = Decoder._frames
         return self._frames(data[end:], found)
 
     # --- traffic ----------------------------------------------------------------------------

@@ -1,0 +1,181 @@
+"""A node's port: who comes and goes leaves nothing, who floods or stalls harms nobody else."""
+
+import gc
+import os
+import socket as network
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from transport.base import LinkEvent, Refusal, SendResult
+from transport.settings import LinkSettings
+from transport.zmtp import NodeTransport, open_node_transport
+from transport.zmtp_channel import ZmtpDialer
+from transport.zmtp_connection import Connection
+from transport.zmtp_wire import GREETING, Decoder, message_head, ping, ready
+
+SETTINGS = LinkSettings(
+    queue_messages=64,
+    receive_bytes_max=100_000,
+    send_bytes_max=100_000,
+    heartbeat_ms=50,
+    heartbeat_timeout_ms=200,
+    handshake_ms=1_000,
+    reconnect_ms=10,
+)
+PATIENCE_S = 15.0
+HEADER = b"CO\x01\x02"
+
+
+class Node:
+    """A listening node whose loop a test turns."""
+
+    def __init__(self) -> None:
+        self.refusals: list[Refusal] = []
+        self.transport: NodeTransport = open_node_transport(
+            "tcp://127.0.0.1:0",
+            "tcp://127.0.0.1:0",
+            peer_settings=SETTINGS,
+            client_settings=SETTINGS,
+            on_refused=self.refusals.append,
+        )
+        self.received: list[tuple[bytes, bytes]] = []
+
+    def turn(self, wait_ms: float = 5.0) -> None:
+        """Wait, and take in some of what arrived."""
+        self.transport.poller.wait(wait_ms)
+        self.received += self.transport.listener.receive(16, 1 << 20)
+
+    def settle(self, reached: Callable[[], bool]) -> None:
+        """Turn until `reached`, or fail."""
+        end_s = time.monotonic() + PATIENCE_S
+        while not reached():
+            assert time.monotonic() < end_s, "not reached"
+            self.turn()
+
+    def raw(self) -> network.socket:
+        """Return a plain connection to the clients' port."""
+        host, _, port = self.transport.listener.address.removeprefix("tcp://").rpartition(":")
+        return network.create_connection((host, int(port)), timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    made = Node()
+    yield made
+    made.transport.close()
+
+
+def _message(payload: bytes) -> bytes:
+    return message_head(len(HEADER) + len(payload)) + HEADER + payload
+
+
+class _Flood:
+    """Sends the same bytes again and again, as far as there is room."""
+
+    def __init__(self, stream: network.socket, wave: bytes) -> None:
+        self._stream, self._wave, self._left = stream, wave, b""
+
+    def go_on(self) -> None:
+        try:
+            while True:
+                self._left = self._left or self._wave
+                self._left = self._left[self._stream.send(self._left) :]
+        except BlockingIOError:
+            return
+
+
+def _alive(kind: type) -> int:
+    return sum(type(one) is kind for one in gc.get_objects())
+
+
+def test_who_comes_and_goes_leaves_nothing_behind_without_the_cyclic_collector(node: Node) -> None:
+    gc.collect()
+    node.turn(0)
+    before = _alive(Connection), _alive(Decoder), len(os.listdir("/proc/self/fd"))
+    gc.disable()
+    try:
+        for number in range(150):
+            with node.raw() as visitor:
+                if number % 3:
+                    visitor.sendall(GREETING)
+                if number % 3 == 2:
+                    visitor.sendall(ready(b"DEALER") + _message(b"hello")[:-2])
+                node.turn(1)
+        node.settle(lambda: len(os.listdir("/proc/self/fd")) <= before[2])
+        assert (_alive(Connection), _alive(Decoder)) == before[:2]
+    finally:
+        gc.enable()
+
+
+def test_a_client_outlives_a_loop_that_stood_still_while_it_beat(node: Node) -> None:
+    ttl_ms = 100
+    steady = node.raw()
+    steady.sendall(GREETING + ready(b"DEALER") + ping(ttl_ms) + _message(b"here"))
+    node.settle(lambda: node.received != [])
+    route, _ = node.received.pop()
+    pause = threading.Event()
+    for _ in range(3):  # the loop does nothing, for longer than a beat is good for
+        pause.wait(ttl_ms / 1000)
+        steady.sendall(ping(ttl_ms))
+    node.turn()
+    assert node.transport.listener.send(route, b"x") is SendResult.SENT
+    node.settle(lambda: node.transport.listener.send(route, b"x") is SendResult.GONE)
+    steady.close()
+
+
+def test_one_who_floods_does_not_keep_the_others_from_being_heard(node: Node) -> None:
+    flooding = node.raw()
+    flooding.sendall(GREETING + ready(b"DEALER"))
+    flooding.setblocking(False)
+    flood = _Flood(flooding, _message(b"x" * 1000) * 200)
+    dialer = ZmtpDialer(SETTINGS)
+    channel = dialer.dial(node.transport.listener.address)
+    sent = False
+    end_s = time.monotonic() + PATIENCE_S
+    while (b"quiet",) not in [(payload,) for _, payload in node.received]:
+        assert time.monotonic() < end_s
+        flood.go_on()
+        node.turn(0)
+        sent = sent or (LinkEvent.UP in channel.link_events() and channel.send(b"quiet"))
+    flooding.close()
+    dialer.close()
+
+
+def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: Node) -> None:
+    deaf = node.raw()
+    deaf.sendall(GREETING + ready(b"DEALER"))
+    deaf.setblocking(False)
+    flood = _Flood(deaf, ping(1_000) * 1_000)
+    for _ in range(10):
+        flood.go_on()
+        node.turn(0)
+    connection = next(iter(node.transport.listener._door._connections.values()))
+    assert connection.unsent <= SETTINGS.queue_messages
+    deaf.close()
+
+
+def test_a_node_that_closes_while_a_client_reads_nothing_is_done_within_its_moment() -> None:
+    node = Node()
+    deaf = node.raw()
+    deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
+    node.settle(lambda: node.received != [])
+    route, _ = node.received[0]
+    while node.transport.listener.send(route, b"x" * 100_000) is SendResult.SENT:
+        pass
+    deaf.sendall(_message(b"more"))
+    began_s = time.monotonic()
+    node.transport.close()
+    assert time.monotonic() - began_s < 2.0
+    deaf.close()
+
+
+def test_a_file_that_is_no_socket_is_never_replaced(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("words")
+    with pytest.raises(Exception, match="already in use"):
+        open_node_transport("tcp://127.0.0.1:0", f"ipc://{precious}")
+    assert precious.read_text() == "words"
