@@ -66,6 +66,7 @@ class Outgoing:
         self._lookup: Lookup | None = None
         self._tried = 0  # of the addresses it found
         self._pause_ms = settings.reconnect_ms
+        self._asked_ms = 0.0  # when the sign of life was asked for that has not come yet
         self.is_up = False
         """Whether the connection stands."""
         self.due_ms = 0.0
@@ -104,18 +105,23 @@ class Outgoing:
             self._connect(now_ms)
         elif not self.is_up:
             self._end(now_ms)
-        else:
-            silence_ms_max = settings.heartbeat_ms + settings.heartbeat_timeout_ms
-            if now_ms - connection.heard_ms > silence_ms_max:
-                self._on_ready(READABLE)  # it may be this side that did not listen
-                if self._connection is not connection:
-                    return
-                if now_ms - connection.heard_ms > silence_ms_max:
-                    self._end(now_ms)
-                    return
+        elif self._is_answering(connection, now_ms):
+            if connection.heard_ms >= self._asked_ms:
+                self._asked_ms = now_ms
             self.due_ms = now_ms + settings.heartbeat_ms
             connection.queue_command(ping(self._ttl_ms))
             self._flush(connection)
+        elif self._connection is connection:
+            self._end(now_ms)
+
+    def _is_answering(self, connection: Connection, now_ms: float) -> bool:
+        """Whether anything came since a sign of life was asked for, or may still come in time."""
+        if connection.heard_ms >= self._asked_ms:
+            return True  # how long ago says nothing: it may be that this side asked for no other
+        if now_ms - self._asked_ms <= self._settings.heartbeat_timeout_ms:
+            return True
+        self._on_ready(READABLE)  # this side may not have listened
+        return self._connection is connection and connection.heard_ms >= self._asked_ms
 
     def close(self) -> None:
         """Close at once; what is unsent is lost."""
@@ -174,6 +180,7 @@ class Outgoing:
             return False
         if connection.is_ready and not self.is_up:
             self.is_up = True
+            self._asked_ms = 0.0
             self._pause_ms = self._settings.reconnect_ms
             self.due_ms = now_ms + self._settings.heartbeat_ms
             self._on_change(True)

@@ -62,6 +62,27 @@ def test_a_peer_that_stands_still_is_given_up_and_found_again() -> None:
     node.close()
 
 
+def test_a_link_outlives_a_loop_that_stood_still() -> None:
+    one, two = _node(), _node()
+    one.peers.set_peers({2: two.peers.address})
+    _settle(lambda: one.peers.send(2, b"hello"), one, two)
+    silence_s = 3 * (SETTINGS.heartbeat_ms + SETTINGS.heartbeat_timeout_ms) / 1000
+    pause = threading.Event()
+    end_s = time.monotonic() + silence_s
+    while time.monotonic() < end_s:
+        two.poller.wait(5)  # the other side is well, and this one neither asks nor listens
+        pause.wait(0.01)
+    link = one.peers._links[2]
+    connection = link._connection
+    for _ in range(20):
+        one.poller.wait(5)
+        two.poller.wait(5)
+    assert link._connection is connection
+    assert one.peers.send(2, b"still there")
+    one.close()
+    two.close()
+
+
 def test_the_next_address_of_a_name_is_tried_when_nobody_is_at_the_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
