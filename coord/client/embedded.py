@@ -25,6 +25,7 @@ NAME = "n1"
 SOCKET_PATH_BYTES_MAX = 107  # what a local socket's address can hold
 START_MS_MAX = 10_000.0
 _PAUSE_MS_MAX = 50.0
+_ENDING_PAUSE_MS = 2.0
 _LOG_TAIL_BYTES = 2_000
 
 
@@ -91,15 +92,39 @@ def ensure_running(environment: Mapping[str, str] | None = None) -> str:
     place = place_of(os.environ if environment is None else environment)
     lock = os.open(place.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return place.client_address  # it runs, or somebody is starting it
-        _start(place, lock)
+        if _take(lock):
+            _start(place, lock)
+        # Else it runs, or somebody is starting it.
     finally:
         # The node's process has its own copy, which keeps the lock.
         os.close(lock)
     return place.client_address
+
+
+def _take(lock: int) -> bool:
+    """Take the lock unless a living process has it; one that is being killed is waited for."""
+    give_up_s = time.monotonic() + START_MS_MAX / 1000.0
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not _is_ending(os.pread(lock, 32, 0)) or time.monotonic() > give_up_s:
+                return False
+            time.sleep(_ENDING_PAUSE_MS / 1000.0)
+        else:
+            return True
+
+
+def _is_ending(holder: bytes) -> bool:
+    """Whether the process of this number is dead, but for threads that still have its files.
+
+    Connecting to it even works for a moment longer, and then nobody starts it again.
+    """
+    try:
+        stat = Path(f"/proc/{int(holder)}/stat").read_text()
+    except (OSError, ValueError):
+        return False  # not known, or not started yet
+    return stat.rpartition(")")[2].split()[0] in ("Z", "X")
 
 
 def _start(place: EmbeddedPlace, lock: int) -> None:

@@ -2,11 +2,19 @@
 
 import fcntl
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from coord.client.embedded import SOCKET_PATH_BYTES_MAX, ensure_running, place_of
+from coord.client.embedded import (
+    SOCKET_PATH_BYTES_MAX,
+    _is_ending,
+    ensure_running,
+    place_of,
+)
 from coord.errors import Misuse
 
 
@@ -41,3 +49,14 @@ def test_while_the_lock_is_held_nobody_else_starts_it(tmp_path: Path) -> None:
         address = ensure_running(environment)
     assert address == f"ipc://{tmp_path / 'client'}"
     assert not (tmp_path / "node.log").exists()
+
+
+def test_a_process_that_is_dead_but_not_yet_gone_is_told_from_one_that_runs() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        end_s = time.monotonic() + 10.0
+        # Nobody has asked for its exit code yet, so it stays as a zombie.
+        while not _is_ending(f"{ended.pid}\n".encode()):
+            assert time.monotonic() < end_s
+    assert not _is_ending(f"{ended.pid}\n".encode())
+    assert not _is_ending(f"{os.getpid()}\n".encode())
+    assert not _is_ending(b"")
