@@ -18,6 +18,7 @@ _LISTEN_BACKLOG = 1024  # a thousand clients may come back in the same instant
 _KEEPALIVE_S = 5
 _KEEPALIVE_COUNT = 3
 _EXPECTED = "not an address; expected tcp://HOST:PORT or ipc://PATH"
+_NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # this system has IPv6 switched off
 _LOCAL = getattr(network, "AF_UNIX", None)
 
 
@@ -51,7 +52,8 @@ def parse(text: str) -> Address:
     is_number = port.isascii() and port.isdigit()
     if not text.startswith("tcp://") or not (host and colon and (is_number or port == "*")):
         raise TransportError(f"cannot use {text!r}: {_EXPECTED}")
-    if is_number and int(port[:9]) > _PORT_MAX:
+    port = port.lstrip("0") or "0" if is_number else port
+    if is_number and (len(port) > len(str(_PORT_MAX)) or int(port) > _PORT_MAX):
         raise TransportError(f"cannot use {text!r}: a port is at most {_PORT_MAX}")
     return Address(text, host=host, port=int(port) if is_number else 0)
 
@@ -69,18 +71,18 @@ def listen(address: Address) -> network.socket:
         found = network.getaddrinfo(
             host, address.port, type=network.SOCK_STREAM, flags=network.AI_PASSIVE
         )
-        # Where a host has addresses of both kinds, the socket of the newer takes both.
-        family, kind, protocol, _, target = max(found, key=lambda one: one[0] == network.AF_INET6)
-        made = network.socket(family, kind, protocol)
-        try:
-            made.setsockopt(network.SOL_SOCKET, network.SO_REUSEADDR, 1)
-            if family == network.AF_INET6:
-                made.setsockopt(network.IPPROTO_IPV6, network.IPV6_V6ONLY, 0)
-            return _listening(made, target)
-        except BaseException:
-            made.close()
-            raise
-    except (OSError, UnicodeError) as error:
+        # Of "every interface" IPv6's takes both kinds. Of a name it does not, and ZeroMQ libraries
+        # look for IPv4 unless they are told: it goes first.
+        found.sort(key=lambda one: (one[0] == network.AF_INET6) != (host is None))
+        for family, _, _, _, target in found[:-1]:
+            try:
+                return _listen_at(family, target)
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+        family, _, _, _, target = found[-1]
+        return _listen_at(family, target)
+    except (OSError, ValueError) as error:
         raise TransportError(f"cannot listen on {address.text!r}: {reason_of(error)}") from error
 
 
@@ -95,10 +97,11 @@ def bound_address(listening: network.socket, address: Address) -> str:
 
 def let_go(listening: network.socket, address: Address) -> None:
     """Stop listening; a local path goes away."""
-    listening.close()
     if address.is_local and not address.path.startswith("@"):
+        # Before closing: from then on the path may be another's.
         with contextlib.suppress(OSError):
             os.unlink(address.path)
+    listening.close()
 
 
 def begin_to_connect(family: int, target: Any) -> network.socket:
@@ -191,7 +194,21 @@ def _clear_path(probe_kind: network.socket, address: Address) -> None:
         except ConnectionRefusedError:
             os.unlink(address.path)
             return
+        except (BlockingIOError, TimeoutError):
+            pass  # so many wait there that there is no room for another
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _listen_at(family: int, target: Any) -> network.socket:
+    made = network.socket(family, network.SOCK_STREAM)
+    try:
+        made.setsockopt(network.SOL_SOCKET, network.SO_REUSEADDR, 1)
+        if family == network.AF_INET6:
+            made.setsockopt(network.IPPROTO_IPV6, network.IPV6_V6ONLY, 0)
+        return _listening(made, target)
+    except BaseException:
+        made.close()
+        raise
 
 
 def _listening(made: network.socket, target: Any) -> network.socket:

@@ -24,15 +24,19 @@ class Lookup:
             return
         try:
             self.found = self._ask(network.AI_NUMERICHOST)
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             self.is_over = False
             # Not waited for: a name server that never answers must not keep a process alive.
-            threading.Thread(target=self._ask_for_name, name="coord-lookup", daemon=True).start()
+            asking = threading.Thread(target=self._ask_for_name, name="coord-lookup", daemon=True)
+            try:
+                asking.start()
+            except RuntimeError:
+                self.is_over = True  # no more threads now: as good as no answer
 
     def _ask_for_name(self) -> None:
         try:
             self.found = self._ask(0)
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             self.found = []
         finally:
             self.is_over = True

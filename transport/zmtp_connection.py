@@ -6,6 +6,7 @@ its end by ConnectionEnded.
 """
 
 import socket as network
+import struct
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
@@ -25,6 +26,7 @@ from transport.zmtp_wire import (
 
 _EVENTS_PER_TURN = 256  # of one connection; then the others have their turn
 _BUFFERS_PER_SEND = 64  # far below what a system takes at once
+_INT = struct.Struct("i")
 READ_BYTES = 64 * 1024
 """How much is read at a time; the size of the scratch buffer a connection is given."""
 
@@ -40,8 +42,8 @@ class Connection:
     """A stream socket that speaks ZMTP."""
 
     __slots__ = ("_decoder", "_interest", "_is_waiting", "_outgoing", "_queue_messages", "_scratch",
-                 "_stream", "began_ms", "fileno", "heard_ms", "is_ready", "remote", "route",
-                 "ttl_ms")  # fmt: skip
+                 "_sent_bytes", "_stream", "began_ms", "fileno", "heard_ms", "is_ready", "remote",
+                 "route", "ttl_ms")  # fmt: skip
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Connection:
         self._interest = interest
         self._outgoing: deque[bytes | memoryview] = deque((GREETING + ready(kind),))
         self._is_waiting = not is_connected
+        self._sent_bytes = 0
         self.fileno = stream.fileno()
         self.is_ready = False
         """Whether the handshake is done."""
@@ -96,6 +99,16 @@ class Connection:
     def unsent(self) -> int:
         """How many messages wait to be sent."""
         return len(self._outgoing)
+
+    @property
+    def queued_bytes(self) -> int:
+        """How much was ever queued, the greeting and commands included."""
+        return self._sent_bytes + sum(map(len, self._outgoing))
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much of that has come as far as the other side's system."""
+        return self._sent_bytes - _on_its_way(self._stream)
 
     def queue(self, header: bytes, payload: bytes) -> None:
         """Add a message of one part, header and payload, to what flush() sends.
@@ -185,6 +198,7 @@ class Connection:
     def _forget(self, sent: int) -> None:
         """Take off the queue what has been sent."""
         outgoing = self._outgoing
+        self._sent_bytes += sent
         while sent:
             first = outgoing[0]
             if sent < len(first):
@@ -192,3 +206,15 @@ class Connection:
                 return
             sent -= len(first)
             outgoing.popleft()
+
+
+def _on_its_way(stream: network.socket) -> int:
+    """Return how much this system still keeps of what was sent; 0 where it does not tell."""
+    try:
+        import fcntl  # not on every system
+        import termios
+
+        kept = fcntl.ioctl(stream, termios.TIOCOUTQ, bytes(_INT.size))
+    except (ImportError, OSError):
+        return 0
+    return int(_INT.unpack(kept)[0])

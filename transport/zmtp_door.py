@@ -1,8 +1,10 @@
 """One port of a node: lets connections in, reads what they send, and turns strangers away.
 
 All that arrives waits in one bounded inbox; while it is full nothing more is read, and TCP makes
-the senders wait. A connection that is silent for too long, or breaks the protocol, is closed;
-one that never spoke it is told to `on_refused` with its address.
+the senders wait. Those who could not be read come first when there is room again, in the order in
+which they began to wait: nobody is kept out by those who send more. A connection that is silent
+for too long, or breaks the protocol, is closed; one that never spoke it is told to `on_refused`
+with its address.
 """
 
 import errno
@@ -12,7 +14,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
-from transport.addresses import bound_address, let_go, listen, parse, prepare
+from transport.addresses import bound_address, let_go, listen, parse, prepare, reason_of
 from transport.base import OnRefused
 from transport.framing import HEADER_BYTES, Channel, find_fault, header, size_fault
 from transport.refusal_report import RefusalReport
@@ -24,9 +26,10 @@ from transport.zmtp_wire import Decoder, Unfit
 _ACCEPTS_PER_TURN = 64
 _READS_PER_TURN = 16
 _INBOX_BYTES_MAX = 4 * 1024 * 1024
+_READ_MS = 15.0  # of one wait(): what nobody wants to keep takes time, too, and fills no inbox
 _SWEEP_MS = 50.0
 _ACCEPT_PAUSE_MS = 500.0
-_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ROUTE_RANDOM_BYTES = 4
 _MUTE = "spoke another protocol, or nothing in time"
 
@@ -82,8 +85,12 @@ class Door:
         """(route, payload) pairs in order of arrival."""
         self._inbox_bytes = 0
         self._unsent: set[Connection] = set()
+        self._unread: dict[Connection, None] = {}  # ready and not read, in order
+        self._round = 0
+        self._read_until_ms = 0.0  # of this round of the poller
+        self._is_closed = False
         self._next_sweep_ms = 0.0
-        self._accepts_from_ms = 0.0  # no new connection before this; only when out of descriptors
+        self._accepts_from_ms = 0.0  # no new connection before this; only after a shortage
         poller.add(self._listening.fileno(), self._on_knock)
         poller.tend(self)
 
@@ -101,10 +108,10 @@ class Door:
         return taken
 
     def queue(self, connection: Connection, payload: bytes) -> bool:
-        """Queue a message for flush() to send; False: its queue is full."""
+        """Queue a message for flush() to send; False: its queue is full, or it is over."""
         if connection.is_full:
             self._flush_one(connection)
-            if connection.is_full:
+            if connection.route not in self.routes or connection.is_full:
                 return False
         connection.queue(self._header, payload)
         self._unsent.add(connection)
@@ -118,7 +125,11 @@ class Door:
                 self._flush_one(connection)
 
     def close(self, linger_ms: float = 0.0) -> None:
-        """Stop listening; what is queued may still leave for so long."""
+        """Stop listening; what is queued may still leave for so long. May be called again."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._accepts_from_ms = 0.0
         self._poller.remove(self._listening.fileno())
         let_go(self._listening, self._written)
         until_ms = monotonic_ms() + linger_ms
@@ -128,6 +139,7 @@ class Door:
                 break
             self._poller.wait(until_ms - monotonic_ms())
             self.inbox.clear()  # nobody will take it
+            self._inbox_bytes = 0
         for connection in list(self._connections.values()):
             self._end(connection)
         self._poller.forget(self)
@@ -142,10 +154,10 @@ class Door:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _OUT_OF_DESCRIPTORS:
+                if error.errno in _SHORTAGES:
                     # The one who knocks stays in the system's queue; to ask again at once, for
                     # as long as nothing is free, would be all this thread did.
-                    self._strangers.tell("not let in: file descriptors run out", "unknown")
+                    self._strangers.tell(f"not let in: {_shortage_of(error)} run out", "unknown")
                     self._accepts_from_ms = now_ms + _ACCEPT_PAUSE_MS
                     self._poller.remove(self._listening.fileno())
                     return
@@ -166,8 +178,13 @@ class Door:
         connection.remote = _remote_of(stream, peer_name)
         self._route_count += 1
         connection.route = self._route_prefix + self._route_count.to_bytes(6, "big")
+        try:
+            self._poller.add(connection.fileno, lambda state: self._on_ready(connection, state))
+        except OSError as error:
+            connection.close()  # the system bounds what may be watched, too
+            self._strangers.tell(f"not let in: {reason_of(error)}", connection.remote)
+            return
         self._connections[connection.fileno] = connection
-        self._poller.add(connection.fileno, lambda state: self._on_ready(connection, state))
         self._flush_one(connection)
 
     # --- reading ----------------------------------------------------------------------------
@@ -177,12 +194,35 @@ class Door:
             self._flush_one(connection)
         if state & ~WRITABLE:
             now_ms = monotonic_ms()
-            for _ in range(_READS_PER_TURN):
-                is_full = len(self.inbox) >= self._settings.queue_messages
-                if is_full or self._inbox_bytes >= _INBOX_BYTES_MAX:
-                    return
-                if not self._read(connection, now_ms):
-                    return
+            if self._round != self._poller.round:
+                self._round = self._poller.round
+                self._read_until_ms = now_ms + _READ_MS
+            unread = self._unread
+            if not unread and self._may_read(now_ms):
+                self._read_on(connection, now_ms)
+                return
+            unread[connection] = None  # one that waits keeps its place
+            while unread and self._may_read(now_ms):
+                first = next(iter(unread))
+                del unread[first]
+                self._read_on(first, now_ms)
+                now_ms = monotonic_ms()
+
+    def _may_read(self, now_ms: float) -> bool:
+        return (
+            len(self.inbox) < self._settings.queue_messages
+            and self._inbox_bytes < _INBOX_BYTES_MAX
+            and now_ms < self._read_until_ms
+        )
+
+    def _read_on(self, connection: Connection, now_ms: float) -> None:
+        """Read for as long as it is this connection's turn."""
+        for _ in range(_READS_PER_TURN):
+            if not self._read(connection, now_ms):
+                return
+            now_ms = monotonic_ms()
+            if not self._may_read(now_ms):
+                return
 
     def _read(self, connection: Connection, now_ms: float) -> bool:
         """Read once; whether there may be more."""
@@ -218,8 +258,11 @@ class Door:
             return
         self._next_sweep_ms = now_ms + _SWEEP_MS
         if self._accepts_from_ms and now_ms >= self._accepts_from_ms:
-            self._accepts_from_ms = 0.0
-            self._poller.add(self._listening.fileno(), self._on_knock)
+            try:
+                self._poller.add(self._listening.fileno(), self._on_knock)
+                self._accepts_from_ms = 0.0
+            except OSError:
+                self._accepts_from_ms = now_ms + _ACCEPT_PAUSE_MS
         handshake_ms = self._settings.handshake_ms
         for connection in list(self._connections.values()):
             if connection.is_silent(now_ms, handshake_ms):
@@ -235,14 +278,21 @@ class Door:
             self._end(connection, str(ended))
 
     def _end(self, connection: Connection, reason: str = "") -> None:
-        if self._connections.pop(connection.fileno, None) is None:
-            return
+        if self._connections.get(connection.fileno) is not connection:
+            return  # over already; its number may belong to another by now
+        del self._connections[connection.fileno]
         self.routes.pop(connection.route, None)
         self._unsent.discard(connection)
+        self._unread.pop(connection, None)
         self._poller.remove(connection.fileno)
         connection.close()
         if reason:
             self._strangers.tell(reason, connection.remote)
+
+
+def _shortage_of(error: OSError) -> str:
+    is_memory = error.errno in (errno.ENOBUFS, errno.ENOMEM)
+    return "the system's buffers" if is_memory else "file descriptors"
 
 
 def _remote_of(stream: network.socket, peer_name: object) -> str:

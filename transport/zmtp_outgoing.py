@@ -1,7 +1,8 @@
 """A connection that one side makes, and makes again whenever it breaks.
 
 Nothing queues while it is not there. Signs of life go out at a steady pace; another side that
-answers none is given up, and found again by connecting anew.
+answers none is given up, and found again by connecting anew. The time for an answer begins when
+the question has arrived: a long message goes before it, for many seconds on a slow line.
 """
 
 from collections.abc import Callable
@@ -67,6 +68,8 @@ class Outgoing:
         self._tried = 0  # of the addresses it found
         self._pause_ms = settings.reconnect_ms
         self._asked_ms = 0.0  # when the sign of life was asked for that has not come yet
+        self._asked_bytes = 0  # where in what was queued the question ends
+        self._taken_bytes = 0  # how much of that had arrived when last looked
         self.is_up = False
         """Whether the connection stands."""
         self.due_ms = 0.0
@@ -106,18 +109,29 @@ class Outgoing:
         elif not self.is_up:
             self._end(now_ms)
         elif self._is_answering(connection, now_ms):
+            self.due_ms = now_ms + settings.heartbeat_ms
+            taken_bytes, before_bytes = connection.taken_bytes, connection.queued_bytes
+            connection.queue_command(ping(self._ttl_ms))
             if connection.heard_ms >= self._asked_ms:
                 self._asked_ms = now_ms
-            self.due_ms = now_ms + settings.heartbeat_ms
-            connection.queue_command(ping(self._ttl_ms))
+                self._asked_bytes = connection.queued_bytes
+                # With nothing before it the question is as good as there.
+                is_clear = taken_bytes == before_bytes
+                self._taken_bytes = self._asked_bytes if is_clear else taken_bytes
             self._flush(connection)
         elif self._connection is connection:
             self._end(now_ms)
 
     def _is_answering(self, connection: Connection, now_ms: float) -> bool:
         """Whether anything came since a sign of life was asked for, or may still come in time."""
+        if not self.reads:
+            return True  # what came is not looked at
         if connection.heard_ms >= self._asked_ms:
             return True  # how long ago says nothing: it may be that this side asked for no other
+        if self._taken_bytes < self._asked_bytes:
+            taken_bytes = connection.taken_bytes
+            if taken_bytes > self._taken_bytes:  # it takes in what goes before the question
+                self._taken_bytes, self._asked_ms = taken_bytes, now_ms
         if now_ms - self._asked_ms <= self._settings.heartbeat_timeout_ms:
             return True
         self._on_ready(READABLE)  # this side may not have listened
@@ -148,16 +162,21 @@ class Outgoing:
         self._tried += 1
         try:
             stream = begin_to_connect(family, target)
-        except OSError:
+        except (OSError, ValueError):  # the second: a path that cannot be written for the system
             self._pause(now_ms)
             return
         connection = Connection(
             stream, self._kind, Decoder(self._welcome, self._message_bytes_max), self._settings,
             self._scratch, self._poller.watch_room, now_ms, is_connected=False,
         )  # fmt: skip
+        try:
+            self._poller.add(connection.fileno, self._on_ready, writes=True)
+        except OSError:
+            connection.close()
+            self._pause(now_ms)
+            return
         self._connection = connection
         self.due_ms = now_ms + self._settings.handshake_ms
-        self._poller.add(connection.fileno, self._on_ready, writes=True)
 
     def _on_ready(self, state: int) -> None:
         connection = self._connection

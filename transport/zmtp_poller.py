@@ -69,6 +69,9 @@ class Poller:
         self._on_ready: dict[int, OnReady] = {}
         self._parts: list[Tended] = []
         self._next_tend_ms = 0.0
+        self._is_closed = False
+        self.round = 0
+        """How often wait() was called."""
         self._waker: Waker = new_waker()
         self._rung = False
         self.add(self._waker.descriptor, self._hush)
@@ -79,9 +82,13 @@ class Poller:
         return self._inner.fileno()
 
     def add(self, descriptor: int, on_ready: OnReady, writes: bool = False) -> None:
-        """Watch a descriptor for something to read, and for room to write if `writes`."""
-        self._on_ready[descriptor] = on_ready
+        """Watch a descriptor for something to read, and for room to write if `writes`.
+
+        Raises:
+            OSError: the system watches no more; nothing was changed.
+        """
         self._inner.register(descriptor, READABLE | WRITABLE if writes else READABLE)
+        self._on_ready[descriptor] = on_ready
 
     def watch_room(self, descriptor: int, writes: bool) -> None:
         """Begin or end to watch a descriptor for room to write."""
@@ -97,8 +104,9 @@ class Poller:
         self._parts.append(part)
 
     def forget(self, part: Tended) -> None:
-        """Look after a part no more."""
-        self._parts.remove(part)
+        """Look after a part no more; may be called again."""
+        if part in self._parts:
+            self._parts.remove(part)
 
     def wait(self, timeout_ms: float, look_ms: float = 0.0) -> None:
         """Return when something arrived, wake() was called, or the time is over.
@@ -111,6 +119,7 @@ class Poller:
                 between, before sleeping. A processor that has gone to sleep takes longer to wake
                 up than an answer from a peer takes to come.
         """
+        self.round += 1
         for part in self._parts:
             part.flush()
         now_ms = monotonic_ms()
@@ -151,6 +160,8 @@ class Poller:
         self._rung = False
 
     def close(self) -> None:
-        """Release the descriptors. No thread may call wake() any more."""
-        self._inner.close()
-        self._waker.close()
+        """Release the descriptors; may be called again. No thread may call wake() any more."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._inner.close()
+            self._waker.close()

@@ -1,8 +1,11 @@
 """A node's port: who comes and goes leaves nothing, who floods or stalls harms nobody else."""
 
+import errno
 import gc
+import itertools
 import os
 import socket as network
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from transport import zmtp_door
 from transport.base import LinkEvent, Refusal, SendResult
 from transport.settings import LinkSettings
 from transport.zmtp import NodeTransport, open_node_transport
 from transport.zmtp_channel import ZmtpDialer
-from transport.zmtp_connection import Connection
+from transport.zmtp_connection import READ_BYTES, Connection
 from transport.zmtp_wire import GREETING, Decoder, message_head, ping, ready
 
 SETTINGS = LinkSettings(
@@ -143,6 +147,110 @@ def test_one_who_floods_does_not_keep_the_others_from_being_heard(node: Node) ->
         sent = sent or (LinkEvent.UP in channel.link_events() and channel.send(b"quiet"))
     flooding.close()
     dialer.close()
+
+
+def test_many_who_flood_leave_everyone_a_turn(node: Node) -> None:
+    floods = []
+    for _ in range(20):
+        stream = node.raw()
+        stream.sendall(GREETING + ready(b"DEALER"))
+        stream.setblocking(False)
+        floods.append((stream, _Flood(stream, _message(b"x" * 1000) * 200)))
+    quiet = node.raw()
+    quiet.sendall(GREETING + ready(b"DEALER"))
+    node.settle(lambda: len(node.transport.listener._door.routes) == len(floods) + 1)
+    quiet.sendall(_message(b"quiet"))
+    turns = 0
+    while b"quiet" not in [payload for _, payload in node.received]:
+        for _, flood in floods:
+            flood.go_on()
+        node.turn(0)
+        turns += 1
+        # One read brings 64 messages, which are four turns' worth of what this loop takes.
+        assert turns < 8 * len(floods)
+    for stream, _ in floods:
+        stream.close()
+    quiet.close()
+
+
+def test_what_nobody_wants_is_read_for_a_bounded_time(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    junk = node.raw()
+    junk.sendall(GREETING + ready(b"DEALER"))
+    node.settle(lambda: node.transport.listener._door.routes != {})
+    now_ms = itertools.count(time.monotonic() * 1000, 5.0)
+    monkeypatch.setattr(zmtp_door, "monotonic_ms", lambda: next(now_ms))
+    total = 100_000
+    sending = threading.Thread(target=junk.sendall, args=((message_head(1) + b"x") * total,))
+    sending.start()
+    refused = [0]
+    while refused[-1] < total:
+        node.transport.poller.wait(5)
+        refused.append(node.transport.listener.refused_count)
+    sending.join()
+    read_at_once = READ_BYTES // 3 + 1
+    assert max(after - before for before, after in itertools.pairwise(refused)) < 5 * read_at_once
+    junk.close()
+
+
+def test_a_connection_the_system_will_not_watch_is_turned_away_by_name(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(node.transport.poller, "add", full)
+        visitor = node.raw()
+        node.settle(lambda: node.refusals != [])
+    assert visitor.recv(1) == b""
+    assert "not let in" in node.refusals[0].reason
+    with node.raw() as next_visitor:
+        next_visitor.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
+        node.settle(lambda: node.received != [])
+    visitor.close()
+
+
+@pytest.mark.parametrize("shortage", [errno.EMFILE, errno.ENOBUFS])
+def test_letting_in_goes_on_after_a_shortage(
+    node: Node, monkeypatch: pytest.MonkeyPatch, shortage: int
+) -> None:
+    door = node.transport.listener._door
+    real = door._listening
+
+    class Short:
+        """A listening socket of a system that has run out of something."""
+
+        fileno = real.fileno
+
+        def accept(self) -> None:
+            raise OSError(shortage, os.strerror(shortage))
+
+    visitor = node.raw()
+    visitor.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
+    with monkeypatch.context() as patched:
+        patched.setattr(door, "_listening", Short())
+        node.settle(lambda: node.refusals != [])
+    assert "run out" in node.refusals[0].reason
+    node.settle(lambda: node.received != [])
+    visitor.close()
+
+
+def test_a_message_for_one_who_left_while_its_queue_was_full_is_told_as_not_sent(
+    node: Node,
+) -> None:
+    deaf = node.raw()
+    deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
+    node.settle(lambda: node.received != [])
+    route, _ = node.received[0]
+    while node.transport.listener.send(route, b"x" * 100_000) is SendResult.SENT:
+        pass
+    deaf.setsockopt(network.SOL_SOCKET, network.SO_LINGER, struct.pack("ii", 1, 0))
+    deaf.close()  # breaks the connection; the node has not heard of it when it sends next
+    assert node.transport.listener.send(route, b"x") is SendResult.BUSY
+    assert node.transport.listener.send(route, b"x") is SendResult.GONE
+    assert node.transport.listener._door._unsent == set()
 
 
 def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: Node) -> None:

@@ -1,5 +1,6 @@
 """A connection that is made again: addresses that change, names that lead nowhere, a mute peer."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -13,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from transport.addresses import parse
+from transport.addresses import listen, parse
 from transport.base import TransportError
 from transport.lookup import Lookup
 from transport.settings import LinkSettings
 from transport.zmtp import NodeTransport, open_node_transport
+from transport.zmtp_wire import GREETING, ready
 
 SETTINGS = LinkSettings(
     heartbeat_ms=50, heartbeat_timeout_ms=200, reconnect_ms=10, reconnect_ms_max=50
@@ -35,6 +37,21 @@ while True:
 
 def _node() -> NodeTransport:
     return open_node_transport("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", peer_settings=SETTINGS)
+
+
+def _accept(listening: network.socket, node: NodeTransport) -> tuple[network.socket, object]:
+    """Return the next connection, turning the loop of the one that makes it."""
+    listening.setblocking(False)
+    end_s = time.monotonic() + PATIENCE_S
+    while True:
+        node.poller.wait(2)
+        try:
+            made, address = listening.accept()
+        except BlockingIOError:
+            assert time.monotonic() < end_s, "nobody came"
+            continue
+        made.settimeout(PATIENCE_S)
+        return made, address
 
 
 def _settle(reached: Callable[[], bool], *nodes: NodeTransport) -> None:
@@ -81,6 +98,69 @@ def test_a_link_outlives_a_loop_that_stood_still() -> None:
     assert one.peers.send(2, b"still there")
     one.close()
     two.close()
+
+
+def test_a_slow_line_gets_a_long_message_through_on_one_connection() -> None:
+    listening = network.socket()
+    listening.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 16 * 1024)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    node = _node()
+    node.peers.set_peers({2: f"tcp://127.0.0.1:{listening.getsockname()[1]}"})
+    slow, _ = _accept(listening, node)
+    slow.sendall(GREETING + ready(b"PULL"))
+    payload = os.urandom(400_000)
+    _settle(lambda: node.peers.send(2, payload), node)
+    connection = node.peers._links[2]._connection
+    slow.setblocking(False)
+    pause, received = threading.Event(), bytearray()
+    began_s = time.monotonic()
+    with slow:
+        while payload[-8:] not in received:
+            assert time.monotonic() - began_s < PATIENCE_S
+            node.poller.wait(5)
+            pause.wait(0.02)  # 12 KiB each 25 ms: far longer than silence is borne
+            with contextlib.suppress(BlockingIOError):
+                got = slow.recv(12 * 1024)
+                assert got, "given up in the middle of a message"
+                received += got
+    assert time.monotonic() - began_s > 2 * SETTINGS.heartbeat_timeout_ms / 1000
+    assert node.peers._links[2]._connection is connection
+    listening.close()
+    node.close()
+
+
+def test_a_peer_that_takes_nothing_of_a_long_message_is_given_up() -> None:
+    listening = network.socket()
+    listening.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 16 * 1024)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    node = _node()
+    node.peers.set_peers({2: f"tcp://127.0.0.1:{listening.getsockname()[1]}"})
+    stuck, _ = _accept(listening, node)
+    stuck.sendall(GREETING + ready(b"PULL"))
+    _settle(lambda: node.peers.send(2, b"x" * 8_000_000), node)
+    again, _ = _accept(listening, node)
+    again.close()
+    stuck.close()
+    listening.close()
+    node.close()
+
+
+def test_a_path_no_system_can_write_and_a_system_out_of_threads_only_cost_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_more(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    node = _node()
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    node.peers.set_peers({2: "ipc://a\0b", 3: "tcp://some.name:1"})
+    for _ in range(20):
+        node.poller.wait(5)
+    assert not node.peers.send(2, b"hello")
+    assert not node.peers.send(3, b"hello")
+    node.close()
 
 
 def test_the_next_address_of_a_name_is_tried_when_nobody_is_at_the_first(
@@ -150,7 +230,7 @@ def test_a_name_that_leads_nowhere_is_asked_for_again_at_a_growing_pace(
     [
         "", "tcp://", "tcp://:5", "tcp://host:", "tcp://host:-1", "tcp://host:1x", "tcp://host:٣",
         "tcp://host", "ipc://", "udp://host:1", "host:1", "tcp://h:65536",
-        "tcp://h:" + "9" * 5000,
+        "tcp://h:" + "9" * 5000, "tcp://h:000065536",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: str) -> None:
@@ -158,8 +238,23 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_a_name_of_both_kinds_is_listened_on_where_others_look_for_it_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def both(_host: str, port: int, **_options: Any) -> list[Any]:
+        return [
+            (network.AF_INET6, 1, 6, "", ("::1", port, 0, 0)),
+            (network.AF_INET, 1, 6, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(network, "getaddrinfo", both)
+    with listen(parse("tcp://some.name:*")) as listening:
+        assert listening.family == network.AF_INET
+
+
 def test_an_address_is_taken_apart() -> None:
     assert (parse("tcp://[::1]:7").host, parse("tcp://[::1]:7").port) == ("::1", 7)
     assert (parse("tcp://*:*").host, parse("tcp://*:*").port) == ("*", 0)
+    assert parse("tcp://h:00080").port == 80
     assert parse("ipc://@name").is_local
     assert parse("ipc:///tmp/x").path == "/tmp/x"
