@@ -34,6 +34,10 @@ class Pipe:
         assert self.news.acquire(timeout=DEADLINE_S)
 
 
+def at_once(_duration_s: float) -> None:
+    """Look again without a pause."""
+
+
 @pytest.fixture
 def pipe() -> Iterator[Pipe]:
     asked_fd, asks_fd = os.pipe()
@@ -59,7 +63,7 @@ def test_it_reads_only_between_begin_and_end(pipe: Pipe) -> None:
 
 
 def test_it_can_begin_and_end_any_number_of_times(pipe: Pipe) -> None:
-    listener = Listener(pipe.channel, pipe.take)
+    listener = Listener(pipe.channel, pipe.take, at_once)
     seen: list[ToChild] = []
     for number in range(500):
         listener.begin()
@@ -74,6 +78,52 @@ def test_it_can_begin_and_end_any_number_of_times(pipe: Pipe) -> None:
     heard = [each.run for each in pipe.taken if isinstance(each, Cancel)]
     read = [each.run for each in seen if isinstance(each, Cancel)]
     assert (heard, read) == (list(range(0, 500, 3)), list(range(1, 500, 3)))
+
+
+def test_it_reads_beside_a_job_that_runs_from_one_look_to_the_next(pipe: Pipe) -> None:
+    paused, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def pause(_duration_s: float) -> None:
+        paused.release()
+        go_on.acquire()
+
+    def look() -> None:
+        go_on.release()
+        assert paused.acquire(timeout=DEADLINE_S)
+
+    listener = Listener(pipe.channel, pipe.take, pause)
+    listener.begin()
+    assert paused.acquire(timeout=DEADLINE_S)
+    pipe.ask(Recall())
+    for _ in range(10):  # short ones: another runs at each look
+        listener.end()
+        listener.begin()
+        look()
+    assert pipe.taken == []
+    go_on.release()
+    pipe.wait()
+    assert pipe.taken == [Recall()]
+    listener.end()
+
+
+def test_it_wakes_up_for_a_job_after_a_long_rest(pipe: Pipe) -> None:
+    dozing = threading.Semaphore(0)
+
+    class Telling(Listener):
+        """One that tells when it goes to sleep."""
+
+        def _doze(self) -> None:
+            dozing.release()
+            super()._doze()
+
+    listener = Telling(pipe.channel, pipe.take, at_once)
+    for number in range(3):
+        assert dozing.acquire(timeout=DEADLINE_S)
+        listener.begin()
+        pipe.ask(Cancel(number, ""))
+        pipe.wait()
+        listener.end()
+    assert len(pipe.taken) == 3
 
 
 def test_the_end_of_the_pipe_is_told(pipe: Pipe) -> None:
