@@ -106,9 +106,11 @@ class Watch:
             Refused: HistoryCompacted, or why the cluster ended the watch; on every later call too.
         """
         feed = self._feed
-        if not feed.batches:
+        if timeout_ms is None:
+            await feed.wait()
+        elif not feed.batches:
             try:
-                async with asyncio.timeout(None if timeout_ms is None else timeout_ms / 1000.0):
+                async with asyncio.timeout(timeout_ms / 1000.0):
                     await feed.wait()
             except TimeoutError:
                 return None

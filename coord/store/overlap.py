@@ -61,6 +61,8 @@ class _Deletes:
 
     def arrange(self) -> None:
         """Put the ranges in order, those that touch each other made one."""
+        if not self._ranges:
+            return
         self._lows.clear()
         self._highs.clear()
         for low, high in sorted(self._ranges, key=lambda span: span[0]):
@@ -85,6 +87,8 @@ class _Deletes:
 def _check(ops: tuple[TxnOp, ...]) -> tuple[set[bytes], _Deletes]:
     """Check one branch; returns the keys it puts and what it deletes, nested included."""
     deletes = _Deletes()
+    if not ops:
+        return set(), deletes
     for op in ops:
         if type(op) is DeleteRange:
             deletes.add(op)

@@ -39,6 +39,7 @@ class Signature:
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._signature = inspect.Signature(parameters)
         self._types = {each: _checkable(hints.get(each, Any)) for each in self._parameters}
+        self._usual = _usual(parameters)
         self._extra = next((p.name for p in parameters if p.kind is _Kind.VAR_KEYWORD), "")
         self.returns = _checkable(hints.get("return", Any))
 
@@ -48,15 +49,10 @@ class Signature:
         Raises:
             BadArguments: they do not fit; names the argument.
         """
-        try:
-            bound = self._signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise BadArguments(f"{self._name}: {error}") from None
-        given = bound.arguments
-        extra = given.pop(self._extra, {})
-        if twice := sorted(given.keys() & extra.keys()):
-            raise BadArguments(f"{self._name}: {twice[0]!r} is given twice, once by its place")
-        given.update(extra)
+        if self._usual and not kwargs and len(args) == len(self._usual):
+            given = dict(zip(self._usual, args, strict=True))
+        else:
+            given = self._by_name(args, kwargs)
         plain = {each: self._plain(each, value) for each, value in given.items()}
         for each, value in plain.items():
             self._real(each, value)
@@ -94,6 +90,18 @@ class Signature:
                     break
                 positional.append(self._real(each, kept[each]))
         return positional, named
+
+    def _by_name(self, args: Sequence[object], kwargs: Mapping[str, object]) -> dict[str, object]:
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise BadArguments(f"{self._name}: {error}") from None
+        given = bound.arguments
+        extra = given.pop(self._extra, {})
+        if twice := sorted(given.keys() & extra.keys()):
+            raise BadArguments(f"{self._name}: {twice[0]!r} is given twice, once by its place")
+        given.update(extra)
+        return given
 
     def _takes(self, each: str) -> bool:
         return bool(self._extra) or each in self._parameters
@@ -141,6 +149,13 @@ def _hints(function: Callable[..., object]) -> dict[str, Any]:
     except (NameError, TypeError, AttributeError):
         # Names that only a type checker sees: nothing is checked.
         return {}
+
+
+def _usual(parameters: Sequence[inspect.Parameter]) -> tuple[str, ...]:
+    """Return the names of parameters that may all be given by their place; () for others."""
+    if any(parameter.kind is not _Kind.POSITIONAL_OR_KEYWORD for parameter in parameters):
+        return ()
+    return tuple(parameter.name for parameter in parameters)
 
 
 def _is_context(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:

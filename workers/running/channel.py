@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from workers.running.wire import Frames, FromChild, ToChild, pack, to_child
 
-READ_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024  # what a pipe holds
 
 
 class Channel:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 
 from coord.client import ops
-from workers.model.ids import JobId
 from workers.model.job import Job, encode_job
 from workers.pipelines.spawning import joined
 from workers.running.capture import sendable
@@ -34,7 +33,7 @@ class JobContext:
     def __init__(self, run: Run, job: Job, send: Send) -> None:
         self.id = run.id
         self.name = job.name
-        self.queue = JobId.parse(run.id).queue
+        self.queue = run.id.partition(":")[0]
         self.attempt = run.attempt
         self.tags = job.tags
         self.deadline_unix_ms = 0

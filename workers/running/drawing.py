@@ -86,6 +86,11 @@ class Drawing:
         """Return what goes with the end of a claim: its slot is offered again if it was offered."""
         return self._sources[queue].offers.settling(claim, self._offered())
 
+    @property
+    def is_active(self) -> bool:
+        """Whether there is a queue that may have jobs and is not waited for."""
+        return any(map(self._may_have_jobs, self._sources.values()))
+
     def wanted(self, room: int) -> list[tuple[Source, int]]:
         """Divide room for jobs among the queues that may have some.
 
@@ -95,14 +100,13 @@ class Drawing:
         room -= sum(source.under_way for source in self._sources.values())
         if room <= 0 or self._group is None:
             return []
-        active = [
-            source
-            for source in self._sources.values()
-            if not source.is_waiting and source not in self._waits
-        ]
+        active = [source for source in self._sources.values() if self._may_have_jobs(source)]
         self._turn += 1
         divided = shares(min(room, CLAIM_MAX), len(active), self._turn, fair=self._settings.fair)
         return [(source, share) for source, share in zip(active, divided, strict=True) if share]
+
+    def _may_have_jobs(self, source: Source) -> bool:
+        return not source.is_waiting and source not in self._waits
 
     def look(self, source: Source) -> None:
         """Wait for a queue just claimed from if it has nothing more; for none if there is no room.

@@ -171,7 +171,7 @@ class Shift:
 
     def wanted(self) -> list[tuple[Source, int]]:
         """See Desk: divide the room there is among queues that may have jobs."""
-        if not self._claiming or not self._crew.is_ready:
+        if not self._claiming or not self._drawing.is_active or not self._crew.is_ready:
             return []
         ahead = 0 if self._crew.is_stalled else self._pace.ahead(self._settings.crew.slots)
         if self._backlog and not ahead:

@@ -14,6 +14,8 @@ from workers.running.backoff import Draw, wait_ms
 from workers.running.held_job import HeldJob
 from workers.running.wire import Finished, Outcome, PutOff, Spawned
 
+_NOTHING = msgspec.Raw(b"null")
+
 
 @frozen
 class End:
@@ -97,14 +99,22 @@ def _dead(held: HeldJob, attempt: Attempt) -> End:
 
 
 def _done(held: HeldJob, outcome: Finished, worker: str, now_unix_ms: int) -> Ending:
-    ending = _ending(held, State.DONE, worker, now_unix_ms, log=outcome.log)
-    return msgspec.structs.replace(
-        ending, result=msgspec.Raw(outcome.result), result_msgpack=outcome.result_msgpack
-    )
+    result = msgspec.Raw(outcome.result)
+    return _ending(
+        held, State.DONE, worker, now_unix_ms,
+        log=outcome.log, result=result, result_msgpack=outcome.result_msgpack,
+    )  # fmt: skip
 
 
 def _ending(
-    held: HeldJob, state: State, worker: str, now_unix_ms: int, cause: str = "", log: str = ""
+    held: HeldJob,
+    state: State,
+    worker: str,
+    now_unix_ms: int,
+    cause: str = "",
+    log: str = "",
+    result: msgspec.Raw = _NOTHING,
+    result_msgpack: bytes = b"",
 ) -> Ending:
     job = held.job
     return Ending(
@@ -113,6 +123,8 @@ def _ending(
         token=held.token,
         attempt=held.attempt if held.started_unix_ms or state is State.DEAD else 0,
         worker=worker,
+        result=result,
+        result_msgpack=result_msgpack,
         cause=cause,
         created_unix_ms=job.created_unix_ms,
         started_unix_ms=held.started_unix_ms,

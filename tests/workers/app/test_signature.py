@@ -90,6 +90,13 @@ def test_arguments_are_named_defaults_left_out_and_kinds_kept() -> None:
     assert called(function, 1, 2, d=4) == (1, 2, 3, {"d": 4})
 
 
+def test_an_argument_that_must_be_named_is_missed_by_its_name() -> None:
+    def function(*, n: int) -> None: ...
+
+    with pytest.raises(BadArguments, match="'n'"):
+        Signature("f", function).bind((), {})
+
+
 def test_a_context_comes_first_and_is_no_argument() -> None:
     def with_context(ctx: Context, n: int) -> None: ...
 
