@@ -32,11 +32,21 @@ Under the space's prefix ("coord/" unless told otherwise; Q a queue, ITEM and ID
     schedule/, pipeline/, gate/  see `workers.schedules`, `workers.pipelines`, `workers.gates`
 """
 
-from attrs import frozen
+from functools import lru_cache
+from typing import Any
+
+from attrs import Factory, field, frozen
 
 from workers.model.ids import JobId
 
 SPACE_DEFAULT = b"coord/"
+
+
+def _under(name: str) -> Any:
+    """Declare a place that follows from the prefix."""
+    place = name.encode()
+    made: Any = Factory(lambda queue: queue.prefix + place, takes_self=True)
+    return field(init=False, eq=False, repr=False, default=made)
 
 
 @frozen
@@ -44,56 +54,28 @@ class QueuePlaces:
     """The prefixes of one queue."""
 
     prefix: bytes
-
-    @property
-    def ready(self) -> bytes:
-        """Jobs that may be claimed."""
-        return self.prefix + b"ready/"
-
-    @property
-    def held(self) -> bytes:
-        """Jobs that run: held/WORKER/ITEM."""
-        return self.prefix + b"held/"
-
-    @property
-    def later(self) -> bytes:
-        """Jobs that wait for a time."""
-        return self.prefix + b"later/"
-
-    @property
-    def parked(self) -> bytes:
-        """Jobs that wait for a limit."""
-        return self.prefix + b"parked/"
-
-    @property
-    def done(self) -> bytes:
-        """How jobs ended."""
-        return self.prefix + b"done/"
-
-    @property
-    def dead(self) -> bytes:
-        """Jobs that failed for good."""
-        return self.prefix + b"dead/"
-
-    @property
-    def shut(self) -> bytes:
-        """Reasons to claim nothing."""
-        return self.prefix + b"shut/"
-
-    @property
-    def limit(self) -> bytes:
-        """The limit every job of the queue is under."""
-        return self.prefix + b"limit"
-
-    @property
-    def idle(self) -> bytes:
-        """Workers that found nothing to claim, in line."""
-        return self.prefix + b"idle/"
-
-    @property
-    def free(self) -> bytes:
-        """Free slots of workers in line: free/WORKER/SLOT."""
-        return self.prefix + b"free/"
+    ready: bytes = _under("ready/")
+    """Jobs that may be claimed."""
+    held: bytes = _under("held/")
+    """Jobs that run: held/WORKER/ITEM."""
+    later: bytes = _under("later/")
+    """Jobs that wait for a time."""
+    parked: bytes = _under("parked/")
+    """Jobs that wait for a limit."""
+    done: bytes = _under("done/")
+    """How jobs ended."""
+    dead: bytes = _under("dead/")
+    """Jobs that failed for good."""
+    shut: bytes = _under("shut/")
+    """Reasons to claim nothing."""
+    limit: bytes = _under("limit")
+    """The limit every job of the queue is under."""
+    idle: bytes = _under("idle/")
+    """Workers that found nothing to claim, in line."""
+    free: bytes = _under("free/")
+    """Free slots of workers in line: free/WORKER/SLOT."""
+    handed: bytes = _under("handed/")
+    """Notes of what workers were handed: handed/WORKER/ITEM."""
 
     def held_by(self, worker: str) -> bytes:
         """Jobs that run at one worker."""
@@ -105,7 +87,12 @@ class QueuePlaces:
 
     def handed_to(self, worker: str) -> bytes:
         """Notes of what one worker was handed."""
-        return self.prefix + b"handed/" + worker.encode() + b"/"
+        return self.handed + worker.encode() + b"/"
+
+
+@lru_cache(maxsize=1024)  # asked for at every step of every job
+def _queue_places(prefix: bytes) -> QueuePlaces:
+    return QueuePlaces(prefix)
 
 
 @frozen
@@ -116,7 +103,7 @@ class Places:
 
     def queue(self, name: str) -> QueuePlaces:
         """Return the places of one queue."""
-        return QueuePlaces(self.queues + name.encode() + b"/")
+        return _queue_places(self.queues + name.encode() + b"/")
 
     @property
     def queues(self) -> bytes:

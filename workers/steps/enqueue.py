@@ -1,10 +1,12 @@
 """Enqueuing a job: into line, to wait for its time, or to park behind its limits."""
 
+from functools import lru_cache
+
 from coord.client import ops
 from coord.requests import Compare, TxnOp
 from workers.model.ids import rank
 from workers.model.job import Job, encode_job
-from workers.model.places import Places
+from workers.model.places import Places, QueuePlaces
 from workers.steps.due import DueKind, due_put_beside
 from workers.steps.move import Move
 
@@ -38,7 +40,7 @@ def enqueue(places: Places, queue: str, priority: int, job: Job, now_unix_ms: in
         for limit in job.limits:
             steps.append(ops.put(places.waiting(limit) + stem, same_sequence=True))
     if not later and queue_limit(queue) not in job.limits:
-        compare.append(ops.missing(at.limit))
+        compare.append(_unlimited(at))
     if job.expires_unix_ms:
         steps.append(due_put_beside(places, job.expires_unix_ms, stem, DueKind.EXPIRE))
     if job.unique:
@@ -51,6 +53,11 @@ def enqueue(places: Places, queue: str, priority: int, job: Job, now_unix_ms: in
     if job.group:
         steps.append(ops.put(places.group_open(job.group) + stem, same_sequence=True))
     return Move(tuple(compare), tuple(steps))
+
+
+@lru_cache(maxsize=1024)
+def _unlimited(at: QueuePlaces) -> Compare:
+    return ops.missing(at.limit)
 
 
 def queue_limit(queue: str) -> str:

@@ -7,11 +7,13 @@ the queue, and nothing holds it shut. In every other way the job is one that was
 claimed at once.
 """
 
+from functools import lru_cache
+
 from attrs import frozen
 
 from coord.client import ops
 from coord.model import KeyValue
-from coord.requests import Put
+from coord.requests import Compare, Put
 from workers.model.places import QueuePlaces
 from workers.steps.move import Move
 
@@ -77,8 +79,7 @@ def hand(at: QueuePlaces, slot: Slot, move: Move) -> Move | None:
         (
             *move.compare,
             ops.leased(free, "==", slot.lease),
-            ops.missing(at.ready, prefix=True),
-            ops.missing(at.shut, prefix=True),
+            *_nothing_before(at),
         ),
         (
             claimed,
@@ -87,6 +88,11 @@ def hand(at: QueuePlaces, slot: Slot, move: Move) -> Move | None:
             ops.put(note, value, lease=slot.lease, same_sequence=True),
         ),
     )
+
+
+@lru_cache(maxsize=1024)
+def _nothing_before(at: QueuePlaces) -> tuple[Compare, Compare]:
+    return ops.missing(at.ready, prefix=True), ops.missing(at.shut, prefix=True)
 
 
 def handed(at: QueuePlaces, worker: str, note: KeyValue) -> tuple[bytes, KeyValue]:

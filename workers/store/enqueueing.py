@@ -4,18 +4,21 @@ A unique key that is taken makes it fail, and so does a limit the queue was put 
 which of the two, so that the next try does the right thing.
 """
 
+from functools import lru_cache
+
 import msgspec
 
 from coord.client import ops
 from coord.errors import ErrorCode, Refused, error_from
 from coord.model import KeyValue
-from coord.requests import PutReply, RangeReply, TxnOp, TxnOpReply, TxnReply
+from coord.requests import PutReply, Range, RangeReply, TxnOp, TxnOpReply, TxnReply
 from recipes.errors import Contended
 from recipes.port import only
 from workers.errors import DuplicateJob
 from workers.model.checks import check_job
 from workers.model.ids import JobId
 from workers.model.names import check_name
+from workers.model.places import QueuePlaces
 from workers.steps.due import DueKind, due_delete
 from workers.steps.enqueue import enqueue as enqueue_step
 from workers.steps.enqueue import queue_limit
@@ -91,10 +94,15 @@ def enqueuing(site: Site, new: NewJob) -> Move:
 
 def obstacles(site: Site, new: NewJob) -> list[TxnOp]:
     """Return the reads that tell why a move to enqueue failed: the limit first, then the key."""
-    reads: list[TxnOp] = [ops.get(site.places.queue(new.queue).limit)]
+    reads: list[TxnOp] = [_limit_read(site.places.queue(new.queue))]
     if new.job.unique:
         reads.append(ops.get(site.places.unique(new.job.unique), prefix=True, limit=1))
     return reads
+
+
+@lru_cache(maxsize=1024)
+def _limit_read(at: QueuePlaces) -> Range:
+    return ops.get(at.limit)
 
 
 def limited(new: NewJob) -> NewJob:

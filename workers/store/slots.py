@@ -7,11 +7,12 @@ a hand-over that comes too late enqueues the job as any other.
 
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 
 from coord.client import ops
 from coord.model import KeyValue
 from coord.requests import Range
-from workers.model.places import Places
+from workers.model.places import Places, QueuePlaces
 from workers.steps.hand import Slot, slot_of
 
 KNOWN_MAX = 16  # of one queue
@@ -36,8 +37,7 @@ class FreeSlots:
 
     def look(self, queue: str) -> Range:
         """Return the read that `learn` takes the answer of."""
-        free = self._places.queue(queue).free
-        return ops.get(free, prefix=True, limit=KNOWN_MAX, keys_only=True)
+        return _look(self._places.queue(queue))
 
     def learn(self, queue: str, kvs: Iterable[KeyValue]) -> None:
         """Replace what is known of a queue."""
@@ -45,3 +45,8 @@ class FreeSlots:
             self._known.clear()
         at = self._places.queue(queue)
         self._known[queue] = deque(slot_of(at, kv) for kv in kvs)
+
+
+@lru_cache(maxsize=1024)
+def _look(at: QueuePlaces) -> Range:
+    return ops.get(at.free, prefix=True, limit=KNOWN_MAX, keys_only=True)
