@@ -1,6 +1,7 @@
 """One attempt as a child sees it: from a job's bytes to an outcome, whatever user code does."""
 
 import os
+import sys
 import time
 import traceback
 from collections.abc import Coroutine
@@ -15,6 +16,7 @@ from workers.model.job import Job, decode_job
 from workers.running.capture import Tail, sendable
 from workers.running.context import JobContext, Send
 from workers.running.errors import SoftLimitExceeded
+from workers.running.forks import end_copy
 from workers.running.functions import Functions, JobFunction
 from workers.running.results import BadResult, encode_result
 from workers.running.wire import Failed, Finished, Outcome, PutOff, Run
@@ -42,7 +44,12 @@ class Attempt:
 
     def call(self) -> object:
         """Call the job function; an async one gives a coroutine."""
-        return self.function.call(self.context, self.job.args)
+        pid = os.getpid()
+        try:
+            return self.function.call(self.context, self.job.args)
+        finally:
+            if os.getpid() != pid:
+                end_copy(sys.exception())
 
     def finished(self, result: object) -> Outcome:
         """Return the outcome of a function that returned."""

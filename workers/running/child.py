@@ -19,6 +19,7 @@ from types import FrameType
 from coord.cli.parent_death import die_with_parent
 from workers.running.capture import Tee
 from workers.running.channel import Channel
+from workers.running.forks import mind_signals_in_forks
 from workers.running.functions import Functions, load_functions
 from workers.running.host import Host
 from workers.running.sequence import Sequence
@@ -32,10 +33,12 @@ def main(arguments: list[str]) -> None:
     """Serve jobs until the worker closes the pipe."""
     parent, app, *memory = arguments
     die_with_parent(int(parent), signal.SIGKILL)
-    # These may reach a whole group of processes: what they mean for a job, the worker decides.
+    os.setpgid(0, 0)  # for the worker to kill it with what its jobs start
+    # These may come from anybody: what they mean for a job, the worker decides.
     # Not ignored but passed over: what is ignored would stay so in programs that jobs start.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _pass_over)
+    mind_signals_in_forks()
     channel = Channel(os.dup(sys.stdin.fileno()), os.dup(sys.stdout.fileno()))
     _part_from_worker()
     functions = _load(app)

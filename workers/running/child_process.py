@@ -10,6 +10,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Protocol, cast
 
 import msgspec
@@ -34,6 +35,7 @@ from workers.running.wire import (
 )
 
 _ANSWERS, _WORDS = 1, 2  # descriptors of the child
+DRAIN_S = 0.2  # between a child's end and that of its pipes, where others hold them open
 
 
 class Employer(Protocol):
@@ -149,16 +151,23 @@ class ChildProcess(asyncio.SubprocessProtocol):
             self._stdin.close()
 
     def kill(self, reason: str) -> None:
-        """Kill it; `died` follows."""
+        """Kill it with what its jobs have started, but for what left its process group.
+
+        `died` follows.
+        """
         self.retiring = True
         if self.pid is not None and self._transport is not None:
             self.killed_for = self.killed_for or reason
-            self._transport.kill()
+            with suppress(ProcessLookupError):  # so young that it leads no group yet
+                os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended, and is not drained yet
+                self._transport.kill()
 
     def ask_for_stacks(self) -> None:
         """Have it write where its threads are to its standard error."""
         if self.pid is not None and self._transport is not None:
-            self._transport.send_signal(signal.SIGUSR1)
+            with suppress(ProcessLookupError):
+                self._transport.send_signal(signal.SIGUSR1)
 
     async def imported(self) -> None:
         """Wait until it has imported the application, or has ended."""
@@ -187,6 +196,17 @@ class ChildProcess(asyncio.SubprocessProtocol):
                 self._take(body)
         except (NotOurs, msgspec.MsgspecError) as error:
             self.kill(f"it wrote what no child writes: {error}")
+
+    def process_exited(self) -> None:
+        """See asyncio.SubprocessProtocol; what its jobs have started may hold its pipes open."""
+        asyncio.get_running_loop().call_later(DRAIN_S, self._close_pipes)
+
+    def _close_pipes(self) -> None:
+        assert self._transport is not None
+        for fd in (_ANSWERS, _WORDS):
+            pipe = self._transport.get_pipe_transport(fd)
+            if pipe is not None:
+                pipe.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.SubprocessProtocol: the process has ended and its pipes are drained."""

@@ -35,7 +35,6 @@ class Sequence:
         self._starting = 0
         self._asked: dict[int, str] = {}
         self._alarm_armed = False
-        signal.signal(signal.SIGALRM, self._on_alarm)
 
     def serve(self) -> None:
         """Run jobs until the channel is closed and all that came has been run."""
@@ -111,6 +110,7 @@ class Sequence:
             return _result(attempt)
         try:
             self._alarm_armed = True
+            signal.signal(signal.SIGALRM, self._on_alarm)  # a job before may have had its own
             signal.setitimer(signal.ITIMER_REAL, soft_limit_s)
             return _result(attempt)
         finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -80,6 +81,52 @@ def hang(ctx: Context, started: str) -> str:
     ctx.progress(0, 1, "hanging")
     while True:
         signal.pause()
+
+
+@app.job
+def hang_with_others(folder: str) -> None:
+    """Hang until killed, beside two processes, one of which leads a session of its own."""
+    near = subprocess.Popen(["sleep", "600"])
+    far = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    (Path(folder) / "near").write_text(str(near.pid))
+    (Path(folder) / "far").write_text(str(far.pid))
+    signal.pause()
+
+
+@app.job
+def terminate_another() -> int | None:
+    other = multiprocessing.get_context("fork").Process(target=signal.pause)
+    other.start()
+    other.terminate()
+    other.join()
+    return other.exitcode
+
+
+@app.job
+def fork_and_return(code: int | None) -> str:
+    """Return from both processes; or have the one that was forked exit with a code."""
+    pid = os.fork()
+    if pid == 0:
+        if code is not None:
+            sys.exit(code)
+        return "forked"
+    _, status = os.waitpid(pid, 0)
+    return f"own {os.waitstatus_to_exitcode(status)}"
+
+
+@app.job(run_in="thread")
+def fork_in_thread() -> str:
+    pid = os.fork()
+    if pid == 0:
+        return "forked"
+    os.waitpid(pid, 0)
+    return "own 0"
+
+
+@app.job
+def take_alarm() -> None:
+    """Leave the signal of the soft limit to nobody."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 @app.job
