@@ -48,7 +48,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
         tags: for whoever looks.
         created_unix_ms: when it was enqueued, by the enqueuer's clock.
         due_unix_ms: not to be started before; 0 for at once.
-        expires_unix_ms: not to be started after; 0 for never.
+        expires_unix_ms: not to be started for the first time after; 0 for never.
         attempts_max: attempts before it is dead.
         backoff: waits between them.
         soft_limit_ms: an attempt is asked to end after so long; 0 for never.
@@ -83,6 +83,11 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     tries: int = 0
     snoozes: int = 0
     history: tuple[Attempt, ...] = ()
+
+    @property
+    def was_started(self) -> bool:
+        """Whether it came back from a worker, to be tried again or later: it expires no more."""
+        return self.tries > 0 or self.snoozes > 0
 
     def with_attempt(self, attempt: Attempt) -> "Job":
         """Return the job with one more attempt on record."""

@@ -74,7 +74,8 @@ def before_start(held: HeldJob, worker: str, now_unix_ms: int) -> End | None:
     if held.attempt > job.attempts_max:
         times = "once" if held.losses == 1 else f"{held.losses} times"
         return bury(held, f"its worker was lost {times}", worker, now_unix_ms)
-    if held.attempt == 1 and 0 < job.expires_unix_ms <= now_unix_ms:
+    is_new = held.attempt == 1 and not job.was_started
+    if is_new and 0 < job.expires_unix_ms <= now_unix_ms:
         cause = "not started in time"
         return End(_ending(held, State.EXPIRED, worker, now_unix_ms, cause=cause))
     return None

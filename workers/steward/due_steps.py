@@ -72,6 +72,8 @@ class DueSteps:
             log.error("a job cannot be read and stays where it is", job=str(due.job), key=kv.key)
             return drop_due(places, due, stale=True)
         if due.kind is DueKind.EXPIRE:
+            if kv.claims or job.was_started:
+                return drop_due(places, due, stale=True)
             return await self._expire(due, kv, job)
         try:
             return fall_due(places, due, kv, job, queue_limited=limited)

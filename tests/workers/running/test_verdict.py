@@ -91,8 +91,10 @@ def test_a_job_lost_with_too_many_workers_is_dead_before_it_starts() -> None:
 def test_only_a_job_never_tried_can_be_too_late_to_start() -> None:
     job = Job("f", expires_unix_ms=NOW)
     late, tried = held(job), held(msgspec.structs.replace(job, tries=1))
+    put_off = held(msgspec.structs.replace(job, snoozes=1))
     verdict = before_start(late, "w", NOW)
     assert verdict is not None
     assert verdict.ending.state is State.EXPIRED
     assert before_start(tried, "w", NOW) is None
+    assert before_start(put_off, "w", NOW) is None
     assert before_start(late, "w", NOW - 1) is None

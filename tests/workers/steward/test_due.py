@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 
 from coord.client import ops
@@ -116,6 +117,32 @@ async def test_a_job_that_runs_is_left_alone_by_its_expiry() -> None:
         await world.client.claim(Q.ready, Q.held_by("w"), session.lease)
         await world.advance(50)
         assert await world.items(Q.held) == [job_id.item]
+        assert await world.items(PLACES.due) == []
+
+
+@pytest.mark.parametrize("started", [{"tries": 1}, {"snoozes": 1}])
+@in_loop
+async def test_a_job_that_waits_to_be_tried_again_does_not_expire(started: dict[str, int]) -> None:
+    async with at_work(JobWorld(), DueChore) as world:
+        at, due = world.in_ms(50), world.in_ms(99)
+        job = Job("f", expires_unix_ms=at, due_unix_ms=due)
+        job_id = await world.enqueue(msgspec.structs.replace(job, **started))
+        await world.advance(50)
+        assert await world.items(Q.later) == [job_id.item]
+        await world.advance(49)
+        assert await world.items(Q.ready) == [job_id.item]
+        assert await world.items(PLACES.due) == []
+
+
+@in_loop
+async def test_a_job_that_was_lost_with_its_worker_does_not_expire() -> None:
+    async with at_work(JobWorld(), DueChore) as world:
+        job_id = await world.enqueue(Job("f", expires_unix_ms=world.in_ms(50)))
+        session = await world.client.session()
+        await world.client.claim(Q.ready, Q.held_by("w"), session.lease)
+        await session.close()
+        await world.advance(50)
+        assert await world.items(Q.ready) == [job_id.item]
         assert await world.items(PLACES.due) == []
 
 
