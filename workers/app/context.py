@@ -110,7 +110,8 @@ class Context:
 
         Raises:
             Misuse: it has a unique key. Such a job is enqueued with `enqueue`, which can tell. Or
-                this job's stage does not feed that one.
+                this job's stage does not feed that one, or it is too much for one transaction: at
+                most 900 jobs, of 600 KiB together.
         """
         new = call.new_job(self._timer.now_unix_ms())
         if new.job.unique:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from coord.client import ops
+from coord.errors import ErrorCode, error_from
 from workers.model.job import Job, encode_job
 from workers.pipelines.spawning import joined
 from workers.running.capture import sendable
@@ -12,6 +13,8 @@ from workers.running.wire import Report, Run, Spawned
 
 REPORTS_APART_S = 0.02  # a job that reports more often is passed over, but for the last report
 MESSAGE_CHARS_MAX = 2_000
+SPAWNED_MAX = 900  # one transaction takes TXN_OPS_MAX, and the job's own end is part of it
+SPAWNED_BYTES_MAX = 600 * 1024  # likewise; each goes with what is done where its queue is limited
 
 Send = Callable[[Report], None]
 
@@ -42,6 +45,7 @@ class JobContext:
         self.cancelled = threading.Event()
         self.cancel_reason = ""
         self.spawned: list[Spawned] = []
+        self._spawned_bytes = 0
         self._job = job
         self._reports = Reports(run.run, send)
 
@@ -61,13 +65,29 @@ class JobContext:
         self._reports.report(done, total, sendable(str(message)[:MESSAGE_CHARS_MAX]))
 
     def enqueue_when_done(self, queue: str, priority: int, job: Job, stage: str = "") -> None:
-        """Enqueue a job in the transaction that completes this one; not at all if it fails."""
-        joining = joined(self._job, job, stage)
-        self.spawned.append(Spawned(queue, priority, encode_job(joining)))
+        """Enqueue a job in the transaction that completes this one; not at all if it fails.
+
+        Raises:
+            Misuse: with it there are more than SPAWNED_MAX, or they take more than
+                SPAWNED_BYTES_MAX; or it cannot join that stage.
+        """
+        value = encode_job(joined(self._job, job, stage))
+        if len(self.spawned) == SPAWNED_MAX:
+            raise _too_much(f"more than {SPAWNED_MAX} jobs", ErrorCode.INVALID_OPTION)
+        self._spawned_bytes += len(value)
+        if self._spawned_bytes > SPAWNED_BYTES_MAX:
+            detail = f"jobs of more than {SPAWNED_BYTES_MAX} bytes"
+            raise _too_much(detail, ErrorCode.REQUEST_TOO_LARGE)
+        self.spawned.append(Spawned(queue, priority, value))
 
     def close(self) -> None:
         """Send no more: the attempt has ended."""
         self._reports.close()
+
+
+def _too_much(detail: str, code: ErrorCode) -> Exception:
+    way_out = "enqueue them, have spawned jobs spawn in turn, or return a list for a for_each stage"
+    return error_from(code, f"{detail} spawned by one job: {way_out}")
 
 
 class Reports:

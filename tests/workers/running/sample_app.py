@@ -218,6 +218,12 @@ def spawn(ctx: Context, number: int) -> None:
     ctx.spawn(double.call(number=number))
 
 
+@app.job
+def spawn_many(ctx: Context, number: int, text: str) -> None:
+    for _ in range(number):
+        ctx.spawn(fail.options(queue="later").call(text))
+
+
 @app.job(run_in="thread")
 def in_thread(number: int) -> dict[str, object]:
     print("in a thread")  # noqa: T201

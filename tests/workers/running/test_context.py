@@ -6,7 +6,12 @@ import pytest
 
 from coord.errors import Misuse
 from workers.model.job import Job
-from workers.running.context import MESSAGE_CHARS_MAX, JobContext
+from workers.running.context import (
+    MESSAGE_CHARS_MAX,
+    SPAWNED_BYTES_MAX,
+    SPAWNED_MAX,
+    JobContext,
+)
 from workers.running.wire import Report, Run
 
 RUN = Run(3, "mail:500000000000000120000", 2, b"")
@@ -83,3 +88,20 @@ def test_what_utf_8_cannot_say_is_written_out_in_a_message() -> None:
     sent = Collected()
     context(sent).progress(1, 2, "file \udcff")
     assert sent.reports[0].message == "file \\udcff"
+
+
+def test_more_jobs_than_a_transaction_takes_are_refused_when_spawned() -> None:
+    found = context(Collected())
+    for _ in range(SPAWNED_MAX):
+        found.enqueue_when_done("mail", 4, Job("g"))
+    with pytest.raises(Misuse, match="more than 900 jobs spawned by one job: enqueue them"):
+        found.enqueue_when_done("mail", 4, Job("g"))
+    assert len(found.spawned) == SPAWNED_MAX
+
+
+def test_larger_jobs_than_a_transaction_takes_are_refused_when_spawned() -> None:
+    found = context(Collected())
+    large = Job("g", {"text": "x" * (SPAWNED_BYTES_MAX // 2)})
+    found.enqueue_when_done("mail", 4, large)
+    with pytest.raises(Misuse, match="bytes spawned by one job"):
+        found.enqueue_when_done("mail", 4, large)

@@ -8,8 +8,10 @@ import pytest
 
 from coord.limits import VALUE_BYTES_MAX
 from coord.testing.local import LocalCluster, in_loop
+from workers.model.checks import JOB_LIMITS_MAX
 from workers.model.job import Backoff, Job
 from workers.model.states import State
+from workers.running.context import SPAWNED_MAX
 from workers.store.jobs import JobStore
 from workers.testing.at_work import working
 from workers.testing.endings import ended, result
@@ -196,6 +198,17 @@ async def test_jobs_spawned_are_enqueued_when_the_job_completes(app: str, store:
     names = [msgspec.json.decode(kv.value)["name"] for kv in done.kvs]
     assert names == ["spawn", "double", "noop"]
     assert (worker.tally.done, last.state) == (3, State.DONE)
+
+
+@in_loop
+async def test_a_job_may_spawn_as_many_as_one_transaction_takes(app: str, store: JobStore) -> None:
+    limits = tuple(f"limit{number}" for number in range(JOB_LIMITS_MAX))
+    args: dict[str, object] = {"number": SPAWNED_MAX, "text": "x" * 450}
+    job = Job("spawn_many", args, group="g", unique="u", limits=limits, expires_unix_ms=10**13)
+    async with working(store.client, app):
+        ending = await ended(store, job)
+    assert ending.state is State.DONE
+    assert (await store.counts("later"))[State.READY] == SPAWNED_MAX
 
 
 @in_loop
