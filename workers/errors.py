@@ -3,6 +3,7 @@
 from typing import Self
 
 from coord.errors import CoordError, ErrorCode, Misuse, NotDone, Refused
+from workers.model.causes import headline
 from workers.model.ending import Ending
 from workers.model.ids import JobId
 
@@ -51,9 +52,9 @@ class JobFailed(CoordError):
     def __init__(self, job_id: JobId, ending: Ending) -> None:
         tried = f" at attempt {ending.attempt}" if ending.attempt else ""
         cause = ending.cause.strip()
-        last = cause.rpartition("\n")[2] or "no cause is known"
-        super().__init__(f"job {job_id} ended {ending.state.value}{tried}: {last}")
-        if last != cause:
+        line = headline(cause) or "no cause is known"
+        super().__init__(f"job {job_id} ended {ending.state.value}{tried}: {line}")
+        if line != cause:
             self.add_note(cause)
         self.job_id = job_id
         self.ending = ending

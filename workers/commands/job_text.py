@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from workers.model.causes import headline
 from workers.model.ending import Ending
 from workers.model.job import Attempt, Job
 from workers.model.states import State
@@ -34,11 +35,11 @@ def plain_result(ending: Ending) -> Any:
 
 
 def result_line(ending: Ending) -> str:
-    """Return what became of a job in one line: its result, or the last line of the cause."""
+    """Return what became of a job in one line: its result, or what tells the cause."""
     if ending.state is State.DONE:
         return json.dumps(plain_result(ending), ensure_ascii=False)
-    lines = ending.cause.strip().splitlines()
-    return f"{ending.state.value}: {lines[-1]}" if lines else ending.state.value
+    line = headline(ending.cause)
+    return f"{ending.state.value}: {line}" if line else ending.state.value
 
 
 def job_json(found: Found) -> dict[str, Any]:
@@ -91,8 +92,7 @@ def job_lines(found: Found) -> Iterator[str]:
     ending, job = found.ending, found.job
     history = ending.history if ending else job.history if job else ()
     for attempt in history:
-        last = (attempt.cause.strip().splitlines() or [""])[-1]
-        yield f"attempt {attempt.number} on {attempt.worker or '?'}: {last}"
+        yield f"attempt {attempt.number} on {attempt.worker or '?'}: {headline(attempt.cause)}"
 
 
 def attempts_of(found: Found) -> tuple[Attempt, ...]:
@@ -148,7 +148,7 @@ def _remark(found: Found) -> str:
     if found.state is State.PARKED:
         return f"behind {' '.join(found.job.limits)}"
     if found.job.history:
-        return _short(found.job.history[-1].cause.strip().rpartition("\n")[2])
+        return _short(headline(found.job.history[-1].cause))
     return ""
 
 

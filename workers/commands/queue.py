@@ -16,6 +16,7 @@ from workers.commands.crowd import with_each
 from workers.commands.job_store import JOB_ID, with_job_store
 from workers.commands.job_text import job_json, when
 from workers.commands.redrawing import shown, watch_option
+from workers.model.causes import headline
 from workers.model.ids import JobId
 from workers.model.states import State
 from workers.store.cancelling import WAITING
@@ -233,7 +234,7 @@ async def _print_dead(store: JobStore, form: Format, name: str, limit: int) -> N
     rows = []
     for each in jobs:
         ending = each.ending
-        cause = ending.cause.strip().rpartition("\n")[2] if ending else ""
+        cause = headline(ending.cause) if ending else ""
         ended = when(ending.ended_unix_ms).partition(".")[0] if ending else ""
         rows.append((str(each.id), each.name, ending.attempt if ending else "", ended, cause))
     if form is Format.TABLE:

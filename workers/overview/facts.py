@@ -10,6 +10,7 @@ from attrs import field, frozen
 from coord.errors import CoordError
 from workers.limits.reading import LimitView
 from workers.limits.store import LimitStore
+from workers.model.causes import headline
 from workers.model.states import State
 from workers.overview.looking import look, look_at_members
 from workers.overview.values import Member, Overview
@@ -42,7 +43,7 @@ class QueueFacts:
     @property
     def causes(self) -> Counter[str]:
         """The last lines of why the dead jobs failed, of those looked at."""
-        return Counter(last_line(found) for found in self.dead)
+        return Counter(why_in_short(found) for found in self.dead)
 
 
 @frozen
@@ -100,13 +101,13 @@ async def find_facts(store: JobStore) -> Facts:
         return Facts(now_unix_ms, members, trouble=trouble)
 
 
-def last_line(found: Found) -> str:
-    """Return the last line of why a job failed."""
+def why_in_short(found: Found) -> str:
+    """Return in one line why a job failed."""
     ending, job = found.ending, found.job
     cause = ending.cause if ending is not None else ""
     if not cause and job is not None and job.history:
         cause = job.history[-1].cause
-    return cause.strip().rpartition("\n")[2]
+    return headline(cause)
 
 
 def free_slots(overview: Overview, queue: QueueFacts) -> int:

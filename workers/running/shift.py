@@ -20,6 +20,7 @@ from coord.requests import TxnOp
 from recipes.errors import SessionLost
 from recipes.port import KeptLease
 from recipes.progress import Reporter
+from workers.model.causes import headline
 from workers.model.ids import JobId
 from workers.model.job import Job, decode_job
 from workers.port import JobClient
@@ -233,7 +234,7 @@ class Shift:
         """See Foreman: choose what follows, and have it carried out."""
         verdict = judge(held, outcome, self._name, self._timer.now_unix_ms(), self._draw)
         if isinstance(outcome, Failed):
-            cause = outcome.cause.rpartition("\n")[2]
+            cause = headline(outcome.cause)
             log.warning("attempt failed", job=str(held.id), attempt=held.attempt, cause=cause)
         self._settle(held, verdict)
         self._give_soon()
