@@ -202,6 +202,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
         asyncio.get_running_loop().call_later(DRAIN_S, self._close_pipes)
 
     def _close_pipes(self) -> None:
+        if self._over.done():
+            return
         assert self._transport is not None
         for fd in (_ANSWERS, _WORDS):
             pipe = self._transport.get_pipe_transport(fd)
@@ -210,13 +212,14 @@ class ChildProcess(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.SubprocessProtocol: the process has ended and its pipes are drained."""
+        if self._over.done():
+            return  # uvloop says it again when the transport is closed before all its pipes are
         assert self._transport is not None
         code = self._transport.get_returncode()
         self._transport.close()
         self.retiring = True
         self._imported.set()
-        if not self._over.done():
-            self._over.set_result(None)
+        self._over.set_result(None)
         jobs = list(self.assigned.values())
         self.assigned.clear()
         self._employer.died(self, jobs, self._autopsy(code))

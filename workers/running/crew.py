@@ -25,6 +25,8 @@ IN_CHILD = "child"
 RESTART_S = 1.0  # after a child that could not import what others could
 STUCK_S = 0.05  # a child that runs a job for so long has what waits behind it taken back
 
+_STOPPED = "the worker stopped"
+
 log = structlog.get_logger("workers")
 
 
@@ -92,7 +94,7 @@ class Crew:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         children = list(self._children)
         for child in children:
-            child.kill("the worker stopped")
+            child.kill(_STOPPED)
         await asyncio.gather(*(child.over() for child in children))
 
     def restart(self) -> None:
@@ -318,7 +320,7 @@ class Crew:
             self._not_loaded = cause
             self._is_loaded.set()
             return
-        if child.functions is None:
+        if child.functions is None and child.killed_for != _STOPPED:
             log.error("a child ended before it was ready", cause=cause)
         guilty = jobs if child.concurrent else jobs[:1]
         log_text = last_words(child)

@@ -1,8 +1,10 @@
 """What jobs start beside themselves: forked copies, other programs, handlers of signals."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,6 +12,7 @@ from coord.testing.local import LocalCluster, in_loop
 from coord.testing.local_cluster import wait_for
 from workers.model.job import Job
 from workers.model.states import State
+from workers.running.child_process import ChildProcess
 from workers.store.jobs import JobStore
 from workers.testing.at_work import working
 from workers.testing.endings import ended, result
@@ -64,6 +67,29 @@ async def test_programs_a_job_has_started_die_with_it_and_hold_nobody_up(
     os.kill(far, signal.SIGKILL)
     assert ending.cause == "hard limit of 1000 ms exceeded"
     assert after.state is State.DONE
+
+
+class _Transport(asyncio.SubprocessTransport):
+    """Of a process that has ended."""
+
+    def get_returncode(self) -> int:
+        return 0
+
+    def get_pipe_transport(self, fd: int) -> None:
+        """Return none: they are closed."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@in_loop
+async def test_a_child_that_ended_is_told_of_once_though_its_loop_says_it_twice() -> None:
+    employer = Mock()
+    child = ChildProcess(employer, Mock(), concurrent=False)
+    child.connection_made(_Transport())
+    child.connection_lost(None)
+    child.connection_lost(None)
+    employer.died.assert_called_once_with(child, [], "child process exited with code 0")
 
 
 @in_loop
