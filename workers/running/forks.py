@@ -20,8 +20,10 @@ def mind_signals_in_forks() -> None:
 
     `multiprocessing` ends its processes by TERM, and waits until they have ended.
     """
-    # Blocked meanwhile: what comes before a handler is in place would be passed over.
-    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_begin_anew)
+    forking = _Forking()
+    os.register_at_fork(
+        before=forking.begin, after_in_parent=forking.end, after_in_child=forking.begin_anew
+    )
 
 
 def end_copy(error: BaseException | None) -> NoReturn:
@@ -40,15 +42,19 @@ def end_copy(error: BaseException | None) -> NoReturn:
     os._exit(code)
 
 
-def _block() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLERS)
+class _Forking:
+    """One fork after the other; what is sent before a handler is in place waits for it."""
 
+    def __init__(self) -> None:
+        self._mask: set[int] = set()
 
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLERS)
+    def begin(self) -> None:
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLERS)
 
+    def end(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-def _begin_anew() -> None:
-    for number, handler in _HANDLERS.items():
-        signal.signal(number, handler)
-    _unblock()
+    def begin_anew(self) -> None:
+        for number, handler in _HANDLERS.items():
+            signal.signal(number, handler)
+        self.end()
