@@ -1,6 +1,7 @@
 """Work handed to the thread with the event loop, and what comes back from it."""
 
 import asyncio
+import inspect
 import signal
 import sys
 import threading
@@ -11,7 +12,7 @@ from types import FrameType
 import pytest
 
 from coord.client.event_loop import new_event_loop, run
-from coord.client.portal import Portal
+from coord.client.portal import Portal, _Errand
 from coord.errors import Misuse
 
 PATIENCE_S = 10.0
@@ -69,6 +70,18 @@ def test_who_is_interrupted_leaves_nothing_running(portal: Portal) -> None:
         signal.signal(signal.SIGALRM, before)
     assert ended.wait(PATIENCE_S)
     assert portal.run(_double(1)) == 2
+
+
+def test_what_was_interrupted_before_it_began_is_dropped_without_a_word() -> None:
+    loop = new_event_loop()
+    work = _double(1)
+    errand = _Errand(work, loop)
+    errand.begin()
+    errand.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(asyncio.sleep(0))
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
+    loop.close()
 
 
 def test_a_stopped_portal_and_its_own_thread_are_refused(portal: Portal) -> None:
