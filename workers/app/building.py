@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from coord.errors import ErrorCode, error_from
 from workers.app.options import ARGS, JobOptions, Unique
 from workers.errors import BadArguments
 from workers.model.job import Job
@@ -29,7 +30,8 @@ def new_job(name: str, options: JobOptions, args: dict[str, object], now_unix_ms
 
     Raises:
         BadArguments: a template names an argument that was not given.
-        Misuse: what a template gives for a limit cannot be a name.
+        Misuse: what a template gives for a limit cannot be a name; or it would have expired before
+            it is due.
     """
     unique = options.unique
     job = Job(
@@ -49,6 +51,10 @@ def new_job(name: str, options: JobOptions, args: dict[str, object], now_unix_ms
         limits=_limits(name, options.limits, args),
         group=options.group,
     )
+    if 0 < job.expires_unix_ms <= job.due_unix_ms:
+        early_ms = job.due_unix_ms - job.expires_unix_ms
+        detail = f"job {name}: it expires {early_ms} ms before it is due, so it could never run"
+        raise error_from(ErrorCode.INVALID_OPTION, detail)
     policy = unique.policy if unique else WhenTaken.REJECT
     return NewJob(options.queue, job, options.priority, policy)
 

@@ -22,6 +22,7 @@ from workers.running.results import BadResult, encode_result
 from workers.running.wire import Failed, Finished, Outcome, PutOff, Run
 
 CAUSE_CHARS_MAX = 8000
+_LINE_CHARS_MAX = 2000  # a message may hold all of somebody's data
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -90,7 +91,7 @@ class Attempt:
         return Failed(
             self.run.run,
             self._took_us(),
-            sendable(cause[-CAUSE_CHARS_MAX:]),
+            sendable(_shortened(cause)),
             again,
             after_ms,
             self.tail.text(),
@@ -142,6 +143,18 @@ def rss_bytes(pid: int) -> int:
             return int(statm.read().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _shortened(cause: str) -> str:
+    """Return the end of a cause; of a line too long for people, both ends."""
+    if len(cause) <= CAUSE_CHARS_MAX:
+        return cause
+    half = _LINE_CHARS_MAX // 2
+    lines = (
+        line if len(line) <= _LINE_CHARS_MAX else f"{line[:half]} … {line[-half:]}"
+        for line in cause.splitlines()
+    )
+    return "\n".join(lines)[-CAUSE_CHARS_MAX:]
 
 
 def _told(error: BaseException) -> str:

@@ -37,10 +37,13 @@ async def _find(site: Site, job_id: JobId) -> Found | None:
     ]
     reply = await site.client.txn(success=reads)
     ready, later, parked, dead, done, cancel, held = range_replies(reply)
+    asked = only(cancel)
+    reason = asked.value.decode(errors="replace") if asked else None
     waiting = {State.READY: ready, State.LATER: later, State.PARKED: parked}
     for state, answer in waiting.items():
         if kv := only(answer):
-            return standing(job_id, state, kv)
+            # It was asked of a worker that put the job back; the next one will end it.
+            return evolve(standing(job_id, state, kv), cancel_reason=reason)
     if kv := only(dead):
         ending = only(done)
         found = standing(job_id, State.DEAD, kv)
@@ -50,11 +53,10 @@ async def _find(site: Site, job_id: JobId) -> Found | None:
     holder = next((kv.key for kv in held.kvs if kv.key.endswith(b"/" + item)), None)
     if holder is None:
         return None
-    asked = only(cancel)
     kv = only(await site.client.get(holder, revision=reply.revision))
     assert kv is not None, "history has what was just read"
     found = standing(job_id, State.HELD, kv, holder_of(at.held, holder))
-    return evolve(found, cancel_reason=asked.value.decode(errors="replace") if asked else None)
+    return evolve(found, cancel_reason=reason)
 
 
 async def find_surely(site: Site, job_id: JobId) -> Found:

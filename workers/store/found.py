@@ -20,7 +20,7 @@ class Found:
         job: what it is; None where only its ending is left, or where the value is no job.
         ending: how it ended; None where it has not.
         worker: who holds it; "" for nobody.
-        cancel_reason: why a running job is asked to end; None where it is not.
+        cancel_reason: why a job that runs, or did, is asked to end; None where it is not.
     """
 
     id: JobId

@@ -56,6 +56,18 @@ async def test_options_of_one_call_become_times_and_names(
     assert getattr(job, field) == expected
 
 
+@in_loop
+async def test_a_job_that_would_expire_before_it_is_due_is_refused() -> None:
+    app = app_on(LocalCluster())
+
+    @app.job(expires_after_ms=5_000)
+    def send(to: str) -> None: ...
+
+    with pytest.raises(Misuse, match="expires 4000 ms before it is due"):
+        await app.enqueue_async(send.options(delay_ms=9_000).call("ann"))
+    await app.enqueue_async(send.options(delay_ms=4_999).call("ann"))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

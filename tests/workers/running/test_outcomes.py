@@ -108,6 +108,16 @@ async def test_a_child_that_is_killed_is_a_failed_attempt_told_by_its_signal(
 
 
 @in_loop
+async def test_an_error_with_a_huge_message_is_told_by_its_kind(app: str, store: JobStore) -> None:
+    async with working(store.client, app):
+        ending = await ended(store, Job("fail", {"message": "x" * 300_000}, attempts_max=1))
+    assert "LookupError: xxx" in ending.cause
+    assert "def fail" not in ending.cause
+    assert "raise LookupError(message)" in ending.cause
+    assert len(ending.cause) < 8_000
+
+
+@in_loop
 async def test_a_child_that_exits_is_a_failed_attempt(app: str, store: JobStore) -> None:
     async with working(store.client, app):
         gone = await ended(store, Job("leave", attempts_max=1))

@@ -1,4 +1,4 @@
-"""Looking a job up while compaction goes on."""
+"""Looking a job up: what is said of it, and while compaction goes on."""
 
 from typing import Any
 
@@ -36,3 +36,17 @@ async def test_a_running_job_is_found_although_compaction_overtakes_the_search()
     assert client.is_overtaken
     assert found is not None
     assert (found.state, found.worker) == (State.HELD, "w")
+
+
+@in_loop
+async def test_a_job_put_back_after_somebody_asked_for_its_end_says_so() -> None:
+    client = LocalClient(LocalCluster())
+    store = JobStore(client, timer=HandTimer())
+    job_id = await store.enqueue("mail", Job("send"))
+    at = store.places.queue("mail")
+    async with client.session() as session:
+        await client.claim(at.ready, at.held_by("w"), session.lease)
+        await store.cancel(job_id, "not wanted")
+    found = await store.find(job_id)
+    assert found is not None
+    assert (found.state, found.cancel_reason) == (State.READY, "not wanted")
