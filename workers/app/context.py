@@ -12,7 +12,11 @@ LOGGER = "job"
 
 
 class CancelSignal(Protocol):
-    """Whether the job is asked to end."""
+    """Whether the job is asked to end: true or false, and something to wait for."""
+
+    def __bool__(self) -> bool:
+        """Tell whether it is."""
+        ...
 
     def is_set(self) -> bool:
         """Tell whether it is."""
@@ -80,7 +84,7 @@ class Context:
         attempt: which this is, from 1.
         tags: the job's.
         deadline_unix_ms: when it will be killed; 0 for never.
-        cancelled: set once the job is asked to end; look at it now and then in long loops.
+        cancelled: true once the job is asked to end; look at it now and then in long loops.
         log: a logger whose words are kept with the attempt.
     """
 

@@ -19,6 +19,13 @@ SPAWNED_BYTES_MAX = 600 * 1024  # likewise; each goes with what is done where it
 Send = Callable[[Report], None]
 
 
+class CancelFlag(threading.Event):
+    """Whether the job is asked to end; true where it is, so that `if ctx.cancelled:` means it."""
+
+    def __bool__(self) -> bool:
+        return self.is_set()
+
+
 class JobContext:
     """The context of one attempt.
 
@@ -29,7 +36,7 @@ class JobContext:
         attempt: which this is, from 1.
         tags: the job's.
         deadline_unix_ms: when it will be killed; 0 for never.
-        cancelled: set when the job is asked to end; look at it now and then in long loops.
+        cancelled: true once the job is asked to end; look at it now and then in long loops.
         cancel_reason: why.
     """
 
@@ -42,7 +49,7 @@ class JobContext:
         self.deadline_unix_ms = 0
         if job.hard_limit_ms:
             self.deadline_unix_ms = time.time_ns() // 1_000_000 + job.hard_limit_ms
-        self.cancelled = threading.Event()
+        self.cancelled = CancelFlag()
         self.cancel_reason = ""
         self.spawned: list[Spawned] = []
         self._spawned_bytes = 0

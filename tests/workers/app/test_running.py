@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from workers.app.options import Unique
 from workers.app.running import Runnable
 from workers.errors import BadArguments
 from workers.model.job import Job
+from workers.running.context import CancelFlag
 from workers.testing.hand_timer import START_UNIX_MS, HandTimer
 
 
@@ -31,7 +31,7 @@ class Attempt:
     attempt: int = 2
     tags: tuple[str, ...] = ("a",)
     deadline_unix_ms: int = 7
-    cancelled: threading.Event = attrs.field(factory=threading.Event)
+    cancelled: CancelFlag = attrs.field(factory=CancelFlag)
     reports: list[tuple[int, int, str]] = attrs.field(factory=list)
     spawned: list[tuple[str, int, Job]] = attrs.field(factory=list)
 

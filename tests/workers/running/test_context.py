@@ -105,3 +105,10 @@ def test_larger_jobs_than_a_transaction_takes_are_refused_when_spawned() -> None
     found.enqueue_when_done("mail", 4, large)
     with pytest.raises(Misuse, match="bytes spawned by one job"):
         found.enqueue_when_done("mail", 4, large)
+
+
+def test_a_job_that_looks_whether_it_is_cancelled_is_told_the_truth() -> None:
+    found = context(Collected())
+    assert not found.cancelled
+    found.cancelled.set()
+    assert found.cancelled
