@@ -5,6 +5,7 @@ import contextlib
 import gc
 import math
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -18,8 +19,9 @@ from coord import aio
 from coord.cli.exits import ExitCode
 from coord.client.event_loop import run
 from coord.client.ops import key_bytes
+from coord.limits import LEASE_TTL_MS_MAX
 from workers.model.places import SPACE_DEFAULT, Places
-from workers.running.crew_settings import CrewSettings
+from workers.running.crew_settings import APP_PATTERN, CrewSettings
 from workers.running.errors import AppNotLoaded
 from workers.running.reload import call_on_change
 from workers.running.settings import SLOTS_MAX, WorkerSettings
@@ -27,6 +29,7 @@ from workers.running.signals import give_notice_on_signals
 from workers.running.tally import Tally
 from workers.running.worker import Worker
 
+SECONDS_MAX = LEASE_TTL_MS_MAX // 1000
 GC_THRESHOLD = 20_000  # objects; a job in hand is about ten
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
@@ -46,14 +49,31 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
         return int(digits) * _UNITS.get(unit, 1)
 
 
-def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> int:
+def _in_s(context: click.Context, parameter: click.Parameter, value: float) -> float:
     if not math.isfinite(value):
         raise click.BadParameter(f"{value} is no number of seconds", context, parameter)
-    return round(1000 * value)
+    return value
+
+
+def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> int:
+    return round(1000 * _in_s(context, parameter, value))
+
+
+def _app(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(APP_PATTERN, value):
+        detail = f"{value!r} is not of the form package.module:attribute"
+        raise click.BadParameter(detail, context, parameter)
+    return value
 
 
 @click.command(name="start")
-@click.option("-A", "--app", required=True, help="The application, package.module:attribute.")
+@click.option(
+    "-A",
+    "--app",
+    required=True,
+    callback=_app,
+    help="The application, package.module:attribute.",
+)
 @click.option(
     "-Q", "--queues", default="default", show_default=True, help="Whose jobs to run: a,b,c."
 )
@@ -71,7 +91,7 @@ def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> 
 @click.option(
     "--ttl",
     "ttl_ms",
-    type=click.FloatRange(min=0.1),
+    type=click.FloatRange(0.1, SECONDS_MAX),
     default=10.0,
     show_default=True,
     callback=_in_ms,
@@ -80,15 +100,16 @@ def _in_ms(context: click.Context, parameter: click.Parameter, value: float) -> 
 @click.option(
     "--grace",
     "grace_s",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, SECONDS_MAX),
     default=30.0,
     show_default=True,
+    callback=_in_s,
     help="Seconds running jobs may go on after TERM; then they are handed back.",
 )
 @click.option(
     "--cancel-grace",
     "cancel_grace_ms",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, SECONDS_MAX),
     default=5.0,
     show_default=True,
     callback=_in_ms,

@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 import traceback
+from pathlib import Path
 from types import FrameType
 
 from coord.cli.parent_death import die_with_parent
@@ -43,8 +44,7 @@ def main(arguments: list[str]) -> None:
     _part_from_worker()
     functions = _load(app)
     if memory:
-        limit_bytes = int(memory[0])
-        resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+        _limit_memory(int(memory[0]), app)
     found = {
         name: function.run_in for name in functions.names if (function := functions.find(name))
     }
@@ -70,6 +70,21 @@ def _serve(functions: Functions, channel: Channel, wanted: Begin) -> None:
         asyncio.run(serve())
     else:
         Sequence(functions, channel, wanted).serve()
+
+
+def _limit_memory(limit_bytes: int, app: str) -> None:
+    """Set the bound; end where the application alone is beyond it, so that no job could run."""
+    used_bytes = _address_space_bytes()
+    if used_bytes > limit_bytes:
+        words = f"{app} alone takes {used_bytes} bytes of memory, {limit_bytes} are allowed"
+        sys.stderr.write(f"{words}\n")
+        sys.exit(NOT_LOADED)
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
+
+
+def _address_space_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text().split()[0]
+    return int(pages) * resource.getpagesize()
 
 
 def _part_from_worker() -> None:

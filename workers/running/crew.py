@@ -22,7 +22,7 @@ from workers.running.wire import Begin, Cancel, Failed, Outcome, Recall, Report,
 from workers.timer import Timer
 
 IN_CHILD = "child"
-RESTART_S = 1.0  # after a child that could not import what others could
+RESTART_S = 1.0  # after a child that ended before it had done anything
 STUCK_S = 0.05  # a child that runs a job for so long has what waits behind it taken back
 
 _STOPPED = "the worker stopped"
@@ -331,7 +331,9 @@ class Crew:
         if not child.concurrent:
             self._return(jobs[1:])
         if not self._stopping:
-            delay_s = RESTART_S if child.functions is None else 0.0
+            # One that dies idle and new dies of something that awaits the next one, too.
+            is_hopeless = not (child.ended or jobs or child.killed_for)
+            delay_s = RESTART_S if child.functions is None or is_hopeless else 0.0
             if not self._has_replacement(child):
                 self._spawn_child(child.concurrent, delay_s)
 

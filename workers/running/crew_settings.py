@@ -3,6 +3,8 @@
 from attrs import field, frozen
 from attrs.validators import ge, matches_re
 
+APP_PATTERN = r"[\w.]+:\w+"
+
 
 @frozen
 class CrewSettings:
@@ -18,7 +20,7 @@ class CrewSettings:
         cancel_grace_ms: how long a job that was asked to end may go on before it is killed.
     """
 
-    app: str = field(validator=matches_re(r"[\w.]+:\w+"))
+    app: str = field(validator=matches_re(APP_PATTERN))
     slots: int = field(default=1, validator=ge(1))
     jobs_per_child_max: int = field(default=0, validator=ge(0))
     child_memory_bytes_max: int = field(default=0, validator=ge(0))

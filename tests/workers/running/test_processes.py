@@ -245,6 +245,24 @@ def test_an_application_that_is_not_there_is_misuse(shop: Shop) -> None:
     assert "no.such" in process.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("-A", "sample_app"), "'sample_app' is not of the form package.module:attribute"),
+        (("-A", "sample_app:app", "--ttl", "1e99"), "--ttl"),
+        (("-A", "sample_app:app", "--grace", "nan"), "--grace"),
+        (("-A", "sample_app:app", "--child-memory-hard", "10K"), "alone takes"),
+    ],
+)
+def test_a_worker_that_could_run_nothing_does_not_start_and_says_why(
+    shop: Shop, options: tuple[str, ...], why: str
+) -> None:
+    process = shop.run("start", "-c", "1", *options)
+    assert process.returncode == ExitCode.MISUSE
+    assert why in process.stderr
+    assert "Attribute(" not in process.stderr
+
+
 def test_children_are_replaced_when_the_source_changes(shop: Shop, tmp_path: Path) -> None:
     source = tmp_path / "changing_app.py"
     text = "from workers.app.app import App\napp = App()\n@app.job\ndef which() -> int: return {}\n"
