@@ -83,6 +83,12 @@ class CommandLine(click.Group):
         except CoordError as error:
             _complain(str(error))
             sys.exit(exit_code(error))
+        except UnicodeEncodeError as error:
+            # An argument that is no UTF-8, given where text is kept; bytes are taken as they are.
+            if error.encoding != "utf-8":
+                raise
+            _complain(f"{error.object!r:.200} is no text that UTF-8 can express")
+            sys.exit(ExitCode.MISUSE)
         except OSError as error:
             _complain(str(error))
             sys.exit(ExitCode.NOT_DONE)

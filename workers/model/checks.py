@@ -124,5 +124,7 @@ def check_job(job: Job, own_limit: str = "") -> None:
     for limit in job.limits:
         if limit != own_limit:
             check_name("limit", limit)
+    if not job.name:
+        raise error_from(ErrorCode.INVALID_OPTION, "a job needs the name of its function")
     if set(map(type, (job.name, *job.args))) != {str}:
         raise error_from(ErrorCode.INVALID_OPTION, "a job's name and its arguments' names are str")

@@ -14,7 +14,7 @@ from workers.model.names import check_name
 
 PRIORITY_MAX = 9
 PRIORITY_DEFAULT = 4
-_ITEM = re.compile(r"[0-9][0-9a-f]{20}")
+_ITEM = re.compile(r"[0-9][0-7][0-9a-f]{19}")  # revisions have 63 bits
 
 
 @frozen

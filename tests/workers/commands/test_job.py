@@ -277,3 +277,26 @@ def test_states_are_offered_as_they_are_called(coord_command: Any) -> None:
     result = coord_command("job", "list", "--state", "sleeping")
     assert result.exit_code == 2
     assert State.LATER.value in result.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("job", "submit", "send", "to=\udcff"),
+        ("job", "list", "\udcff"),
+        ("queue", "show", "\udcff"),
+        ("gate", "set", "g", "--signal", "go", "--note", "\udcff"),
+    ],
+)
+def test_an_argument_that_is_no_utf_8_is_misuse_and_named(
+    coord_command: Any, args: tuple[str, ...]
+) -> None:
+    result = coord_command(*args)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.endswith("is no text that UTF-8 can express\n")
+
+
+def test_a_job_without_a_name_is_refused(coord_command: Any) -> None:
+    result = coord_command("job", "submit", "", "a=1")
+    assert result.exit_code == 2
+    assert "name of its function" in result.stderr

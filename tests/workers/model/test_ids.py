@@ -17,7 +17,17 @@ def test_an_id_is_read_back_as_it_is_written() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "emails", ITEM, f":{ITEM}", f"a/b:{ITEM}", f"q:{ITEM}0", f"q:{ITEM.upper()}", "q:x"],
+    [
+        "",
+        "emails",
+        ITEM,
+        f":{ITEM}",
+        f"a/b:{ITEM}",
+        f"q:{ITEM}0",
+        f"q:{ITEM.upper()}",
+        "q:x",
+        "q:5" + "9" * 20,  # of a revision that cannot be
+    ],
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(Misuse):
