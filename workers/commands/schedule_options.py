@@ -26,6 +26,7 @@ class SpanType(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
 
 
 SPAN = SpanType()
+_ZONE_ALONE = "--zone goes with --cron, --at and --anchor"
 _JOB_FIELDS = ("attempts_max", "soft_limit_ms", "hard_limit_ms", "result_ttl_ms", "limits", "tags")
 _OWN_FIELDS = (
     "queue", "priority", "overlap", "catch_up", "catch_up_ms", "jitter_ms", "expires_ms",
@@ -153,6 +154,8 @@ class Said:
             old_zone = old.zone if isinstance(old, Cron) else "UTC"
             return Cron(" ".join(cron.split()), zone or old_zone)
         if every_ms is not None:
+            if zone is not None and anchor is None:
+                raise click.UsageError(_ZONE_ALONE)
             return Every(every_ms, parse_time(anchor, zone or "UTC") if anchor else 0)
         if at is not None:
             return Once(parse_time(at, zone or "UTC"))
@@ -160,6 +163,6 @@ class Said:
             raise click.UsageError("when is it due? One of --cron, --every, --at")
         if zone is not None:
             if not isinstance(old, Cron):
-                raise click.UsageError("--zone goes with --cron, --at and --anchor")
+                raise click.UsageError(_ZONE_ALONE)
             return Cron(old.line, zone)
         return old

@@ -239,6 +239,7 @@ def test_a_watched_list_is_printed_again_when_it_changes(schedule: Schedules) ->
         (("--at", "soon", "--job", "f"), "time 'soon'"),
         (("--cron", "* * * * *"), "what shall it run?"),
         (("--job", "f"), "when is it due?"),
+        (("--every", "5", "--zone", "Asia/Tokyo", "--job", "f"), "--zone goes with"),
         (("--every", "5", "--job", "f", "x"), "'x' is not NAME=VALUE"),
         (("--every", "5", "--job", "f", "--json", "[1]"), "an object of arguments"),
         (("--every", "5", "--job", "f", "--jitter", "-1"), "'-1' seconds"),
