@@ -1,5 +1,7 @@
 """Every command teaches: help with an example, and a page that knows every option."""
 
+import ast
+import builtins
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,3 +108,17 @@ def test_the_readme_opens_with_a_program_that_is_run() -> None:
 
 def test_the_readme_fits_on_a_few_screens() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "jobs").glob("*.md")), ids=lambda p: p.stem
+)
+def test_programs_on_a_page_of_jobs_import_what_they_use_of_ours(page: Path) -> None:
+    shown = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    nodes = [node for block in shown for node in ast.walk(ast.parse(block))]
+    known = {
+        alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    known |= {node.name for node in nodes if isinstance(node, ast.ClassDef)} | set(dir(builtins))
+    used = {node.id for node in nodes if isinstance(node, ast.Name) and node.id[0].isupper()}
+    assert used <= known
