@@ -93,6 +93,7 @@ class Kit(_Common):
         self._world = KitWorld(self._app, self._start, self._patience_s, self._driver.place)
         self._portal = KitPortal(self._wait_for)
         with ExitStack() as stack:
+            stack.callback(self._world.close)
             stack.callback(self._driver.close)
             stack.enter_context(_entered(self._app, self._world, self._portal))
             self._leaving = stack.pop_all()
@@ -186,6 +187,7 @@ class AsyncKit(_Common):
         self._world = KitWorld(self._app, self._start, self._patience_s)
         portal = KitPortal(waiting_in(asyncio.get_running_loop()))
         with ExitStack() as stack:
+            stack.callback(self._world.close)
             stack.enter_context(_entered(self._app, self._world, portal))
             self._leaving = stack.pop_all()
         return self

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import attrs
 
+from coord.errors import ErrorCode, Misuse
 from workers.running.attempt import Attempt, is_coroutine
+from workers.testing.kit_reach import CLOSED
 
 R = TypeVar("R")
 
@@ -51,7 +53,11 @@ class Driver:
 
         Raises:
             RuntimeError: a loop runs in this thread.
+            Misuse: after `close`.
         """
+        if self._loop.is_closed():
+            work.close()
+            raise Misuse(CLOSED, ErrorCode.INVALID_OPTION)
         task = self._loop.create_task(work)
         try:
             while not task.done():

@@ -10,6 +10,7 @@ from workers.app.connections import Connections
 from workers.store.jobs import JobStore
 
 R = TypeVar("R")
+CLOSED = "the test kit is closed"
 Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
@@ -33,7 +34,7 @@ class KitPortal(Portal):
         """
         if not self._open:
             work.close()
-            raise Misuse("the test kit is closed", ErrorCode.INVALID_OPTION)
+            raise Misuse(CLOSED, ErrorCode.INVALID_OPTION)
         try:
             refuse_in_a_loop()
             answer: R = self._wait(work)

@@ -24,6 +24,7 @@ from workers.store.jobs import JobStore
 from workers.testing.hand_timer import HandTimer
 from workers.testing.inline_crew import InlineCrew, Place
 from workers.testing.kit_functions import KitFunctions
+from workers.testing.kit_reach import CLOSED
 
 SLOTS = 64
 TTL_MS = 86_400_000  # of the worker's session: few renewals, however much time passes
@@ -121,6 +122,10 @@ class KitWorld:
         for found in await self.found(queue, None):
             counts[found.state] += 1
         return counts
+
+    def close(self) -> None:
+        """Refuse whatever is asked from now on."""
+        self.client.is_closed = True
 
     @asynccontextmanager
     async def _at_work(self) -> AsyncIterator[None]:
@@ -226,6 +231,8 @@ class _CountingClient(LocalClient):
         super().__init__(cluster)
         self.asked = 0
         self.stirred = asyncio.Event()
+        self.is_closed = False
+        """Whether the kit has been left: who asks now would wait for ever."""
 
     def _write(self, op: WriteOp, kind: type[R]) -> R:
         self._count()
@@ -236,5 +243,7 @@ class _CountingClient(LocalClient):
         return super()._read(op, kind)
 
     def _count(self) -> None:
+        if self.is_closed:
+            raise Misuse(CLOSED, ErrorCode.INVALID_OPTION)
         self.asked += 1
         self.stirred.set()

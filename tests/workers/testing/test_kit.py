@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from coord.errors import Misuse
 from tests.workers.testing.conftest import Shop
 from workers import App, Context, Hooks, JobFailed, Retry, Snooze, State, UnknownFunction
 from workers.testing.kit import Kit, StillRunning, Stuck
@@ -229,6 +230,14 @@ def test_each_kit_is_a_world_of_its_own(shop: Shop) -> None:
     with Kit(shop.app) as kit:
         kit.run()
         assert kit.jobs() == []
+
+
+def test_what_is_left_of_a_kit_after_its_block_refuses_and_does_not_wait(shop: Shop) -> None:
+    with Kit(shop.app) as kit:
+        handle = shop.app.job_type("send").enqueue("ann")
+    for use in (handle.status, handle.result, kit.run, lambda: kit.advance(ms=1), kit.jobs):
+        with pytest.raises(Misuse, match="the test kit is closed"):
+            use()
 
 
 @pytest.mark.parametrize("limit", ["soft", "hard"])
