@@ -101,6 +101,11 @@ class Connection:
         return len(self._outgoing)
 
     @property
+    def held_bytes(self) -> int:
+        """How much is kept of a message that has not come to its end."""
+        return self._decoder.held_bytes
+
+    @property
     def queued_bytes(self) -> int:
         """How much was ever queued, the greeting and commands included."""
         return self._sent_bytes + sum(map(len, self._outgoing))

@@ -26,11 +26,13 @@ from transport.zmtp_wire import Decoder, Unfit
 _ACCEPTS_PER_TURN = 64
 _READS_PER_TURN = 16
 _INBOX_BYTES_MAX = 4 * 1024 * 1024
+_HALVES_BYTES_MAX = 256 * 1024 * 1024  # of messages that have not come to their end, all together
 _READ_MS = 15.0  # of one wait(): what nobody wants to keep takes time, too, and fills no inbox
 _SWEEP_MS = 50.0
 _ACCEPT_PAUSE_MS = 500.0
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ROUTE_RANDOM_BYTES = 4
+_HALVES = f"half a message too much: {_HALVES_BYTES_MAX} bytes are kept of all together"
 _MUTE = "spoke another protocol, or nothing in time"
 
 OnUnfit = Callable[[Connection, str], None]
@@ -84,6 +86,7 @@ class Door:
         self.inbox: deque[tuple[bytes, bytes]] = deque()
         """(route, payload) pairs in order of arrival."""
         self._inbox_bytes = 0
+        self._halves_bytes = 0
         self._unsent: set[Connection] = set()
         self._unread: dict[Connection, None] = {}  # ready and not read, in order
         self._round = 0
@@ -226,11 +229,14 @@ class Door:
 
     def _read(self, connection: Connection, now_ms: float) -> bool:
         """Read once; whether there may be more."""
+        held_bytes = connection.held_bytes
         try:
             events, is_more = connection.read(now_ms)
         except ConnectionEnded as ended:
             self._end(connection, str(ended))
             return False
+        finally:
+            self._halves_bytes += connection.held_bytes - held_bytes
         for event in events:
             if type(event) is bytes:
                 if event.startswith(self._header):
@@ -243,7 +249,9 @@ class Door:
                 self.on_unfit(connection, self._fault_of(event))
         if connection.is_ready and connection.route not in self.routes:
             self.routes[connection.route] = connection
-        return is_more
+        if self._halves_bytes > _HALVES_BYTES_MAX:
+            self._end(max(self._connections.values(), key=lambda one: one.held_bytes), _HALVES)
+        return is_more and connection.fileno in self._connections
 
     def _fault_of(self, unfit: Unfit) -> str:
         if unfit.parts > 1:
@@ -284,6 +292,7 @@ class Door:
         self.routes.pop(connection.route, None)
         self._unsent.discard(connection)
         self._unread.pop(connection, None)
+        self._halves_bytes -= connection.held_bytes
         self._poller.remove(connection.fileno)
         connection.close()
         if reason:

@@ -120,6 +120,11 @@ class Decoder:
         self._parts = 0  # of the message being read, when it is not of one part
         self._total_bytes = 0
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is kept of what is not complete."""
+        return self._held_bytes if self._held else 0
+
     def feed(self, data: bytes) -> list[Event]:
         """Take what arrived and return what it completed, in order.
 

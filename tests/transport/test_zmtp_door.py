@@ -1,5 +1,6 @@
 """A node's port: who comes and goes leaves nothing, who floods or stalls harms nobody else."""
 
+import contextlib
 import errno
 import gc
 import itertools
@@ -171,6 +172,28 @@ def test_many_who_flood_leave_everyone_a_turn(node: Node) -> None:
     for stream, _ in floods:
         stream.close()
     quiet.close()
+
+
+def test_half_messages_of_many_are_bounded_all_together(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmtp_door, "_HALVES_BYTES_MAX", 100_000)
+    door = node.transport.listener._door
+    half = _message(b"x" * 60_000)[:-1]
+    talkers = [node.raw() for _ in range(3)]
+    for talker in talkers:
+        talker.sendall(GREETING + ready(b"DEALER") + half)
+        node.settle(lambda: door._unread == {})
+    node.settle(lambda: len(door._connections) == 1)
+    assert "half a message too much" in node.refusals[0].reason
+    assert 0 < door._halves_bytes <= 100_000
+    for talker in talkers:
+        with contextlib.suppress(OSError):
+            talker.sendall(b"x")
+    node.settle(lambda: node.received != [])
+    assert door._halves_bytes == 0
+    for talker in talkers:
+        talker.close()
 
 
 def test_what_nobody_wants_is_read_for_a_bounded_time(

@@ -238,6 +238,7 @@ def test_what_is_left_of_a_kit_after_its_block_refuses_and_does_not_wait(shop: S
     for use in (handle.status, handle.result, kit.run, lambda: kit.advance(ms=1), kit.jobs):
         with pytest.raises(Misuse, match="the test kit is closed"):
             use()
+    shop.app.close()  # the handle asked by the application's own thread
 
 
 @pytest.mark.parametrize("limit", ["soft", "hard"])
