@@ -54,6 +54,19 @@ def _accept(listening: network.socket, node: NodeTransport) -> tuple[network.soc
         return made, address
 
 
+def _narrow_peer() -> tuple[NodeTransport, network.socket, network.socket]:
+    """Return a node, a plain socket that listens, and the node's link to it, which takes little."""
+    listening = network.socket()
+    listening.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 16 * 1024)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    node = _node()
+    node.peers.set_peers({2: f"tcp://127.0.0.1:{listening.getsockname()[1]}"})
+    taken, _ = _accept(listening, node)
+    taken.sendall(GREETING + ready(b"PULL"))
+    return node, listening, taken
+
+
 def _settle(reached: Callable[[], bool], *nodes: NodeTransport) -> None:
     end_s = time.monotonic() + PATIENCE_S
     while not reached():
@@ -101,14 +114,7 @@ def test_a_link_outlives_a_loop_that_stood_still() -> None:
 
 
 def test_a_slow_line_gets_a_long_message_through_on_one_connection() -> None:
-    listening = network.socket()
-    listening.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 16 * 1024)
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    node = _node()
-    node.peers.set_peers({2: f"tcp://127.0.0.1:{listening.getsockname()[1]}"})
-    slow, _ = _accept(listening, node)
-    slow.sendall(GREETING + ready(b"PULL"))
+    node, listening, slow = _narrow_peer()
     payload = os.urandom(400_000)
     _settle(lambda: node.peers.send(2, payload), node)
     connection = node.peers._links[2]._connection
@@ -131,14 +137,7 @@ def test_a_slow_line_gets_a_long_message_through_on_one_connection() -> None:
 
 
 def test_a_peer_that_takes_nothing_of_a_long_message_is_given_up() -> None:
-    listening = network.socket()
-    listening.setsockopt(network.SOL_SOCKET, network.SO_RCVBUF, 16 * 1024)
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    node = _node()
-    node.peers.set_peers({2: f"tcp://127.0.0.1:{listening.getsockname()[1]}"})
-    stuck, _ = _accept(listening, node)
-    stuck.sendall(GREETING + ready(b"PULL"))
+    node, listening, stuck = _narrow_peer()
     _settle(lambda: node.peers.send(2, b"x" * 8_000_000), node)
     again, _ = _accept(listening, node)
     again.close()
