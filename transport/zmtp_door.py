@@ -201,9 +201,6 @@ class Door:
                 self._round = self._poller.round
                 self._read_until_ms = now_ms + _READ_MS
             unread = self._unread
-            if not unread and self._may_read(now_ms):
-                self._read_on(connection, now_ms)
-                return
             unread[connection] = None  # one that waits keeps its place
             while unread and self._may_read(now_ms):
                 first = next(iter(unread))

@@ -93,6 +93,17 @@ class _Flood:
             return
 
 
+def _deaf_and_full(node: Node) -> tuple[network.socket, bytes]:
+    """Return a client that reads nothing, with all queued for it that may be, and its route."""
+    deaf = node.raw()
+    deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
+    node.settle(lambda: node.received != [])
+    route, _ = node.received[0]
+    while node.transport.listener.send(route, b"x" * 100_000) is SendResult.SENT:
+        pass
+    return deaf, route
+
+
 def _alive(kind: type) -> int:
     return sum(type(one) is kind for one in gc.get_objects())
 
@@ -263,12 +274,7 @@ def test_letting_in_goes_on_after_a_shortage(
 def test_a_message_for_one_who_left_while_its_queue_was_full_is_told_as_not_sent(
     node: Node,
 ) -> None:
-    deaf = node.raw()
-    deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
-    node.settle(lambda: node.received != [])
-    route, _ = node.received[0]
-    while node.transport.listener.send(route, b"x" * 100_000) is SendResult.SENT:
-        pass
+    deaf, route = _deaf_and_full(node)
     deaf.setsockopt(network.SOL_SOCKET, network.SO_LINGER, struct.pack("ii", 1, 0))
     deaf.close()  # breaks the connection; the node has not heard of it when it sends next
     assert node.transport.listener.send(route, b"x") is SendResult.BUSY
@@ -291,12 +297,7 @@ def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: Node) -> Non
 
 def test_a_node_that_closes_while_a_client_reads_nothing_is_done_within_its_moment() -> None:
     node = Node()
-    deaf = node.raw()
-    deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
-    node.settle(lambda: node.received != [])
-    route, _ = node.received[0]
-    while node.transport.listener.send(route, b"x" * 100_000) is SendResult.SENT:
-        pass
+    deaf, _ = _deaf_and_full(node)
     deaf.sendall(_message(b"more"))
     began_s = time.monotonic()
     node.transport.close()

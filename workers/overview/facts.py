@@ -42,7 +42,7 @@ class QueueFacts:
 
     @property
     def causes(self) -> Counter[str]:
-        """The last lines of why the dead jobs failed, of those looked at."""
+        """Why the dead jobs failed, in a line each, of those looked at."""
         return Counter(why_in_short(found) for found in self.dead)
 
 

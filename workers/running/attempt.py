@@ -18,12 +18,12 @@ from workers.running.context import JobContext, Send
 from workers.running.errors import SoftLimitExceeded
 from workers.running.forks import end_copy
 from workers.running.functions import Functions, JobFunction
+from workers.running.memory import rss_bytes
 from workers.running.results import BadResult, encode_result
 from workers.running.wire import Failed, Finished, Outcome, PutOff, Run
 
 CAUSE_CHARS_MAX = 8000
 _LINE_CHARS_MAX = 2000  # a message may hold all of somebody's data
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class NotRunnable(Exception):
@@ -107,7 +107,7 @@ class Attempt:
         return round(1e6 * (time.perf_counter() - self.started_s))
 
     def _rss_bytes(self) -> int:
-        return rss_bytes(os.getpid()) if self.tell_rss else 0
+        return rss_bytes() if self.tell_rss else 0
 
 
 def begin(functions: Functions, run: Run, send: Send, *, tell_rss: bool = False) -> Attempt:
@@ -134,15 +134,6 @@ def not_runnable(run: Run, error: NotRunnable) -> Failed:
 def is_coroutine(found: object) -> bool:
     """Tell whether a call gave a coroutine, to be awaited for the result."""
     return isinstance(found, Coroutine)
-
-
-def rss_bytes(pid: int) -> int:
-    """Return how much memory a process uses now; 0 where nobody can tell."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as statm:
-            return int(statm.read().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _shortened(cause: str) -> str:

@@ -14,7 +14,6 @@ import resource
 import signal
 import sys
 import traceback
-from pathlib import Path
 from types import FrameType
 
 from coord.cli.parent_death import die_with_parent
@@ -23,6 +22,7 @@ from workers.running.channel import Channel
 from workers.running.forks import mind_signals_in_forks
 from workers.running.functions import Functions, load_functions
 from workers.running.host import Host
+from workers.running.memory import address_space_bytes
 from workers.running.sequence import Sequence
 from workers.running.wire import Begin, Loaded
 
@@ -74,17 +74,12 @@ def _serve(functions: Functions, channel: Channel, wanted: Begin) -> None:
 
 def _limit_memory(limit_bytes: int, app: str) -> None:
     """Set the bound; end where the application alone is beyond it, so that no job could run."""
-    used_bytes = _address_space_bytes()
+    used_bytes = address_space_bytes()
     if used_bytes > limit_bytes:
         words = f"{app} alone takes {used_bytes} bytes of memory, {limit_bytes} are allowed"
         sys.stderr.write(f"{words}\n")
         sys.exit(NOT_LOADED)
     resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, limit_bytes))
-
-
-def _address_space_bytes() -> int:
-    pages = Path("/proc/self/statm").read_text().split()[0]
-    return int(pages) * resource.getpagesize()
 
 
 def _part_from_worker() -> None:

@@ -1,10 +1,13 @@
 """Looking a job up: what is said of it, and while compaction goes on."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from coord.client.ops import Text
 from coord.requests import Compact, RangeReply
 from coord.testing.local import LocalClient, LocalCluster, in_loop
+from workers.model.ids import JobId
 from workers.model.job import Job
 from workers.model.states import State
 from workers.store.jobs import JobStore
@@ -24,14 +27,21 @@ class Overtaken(LocalClient):
         return await super().get(key, revision=revision, **options)
 
 
-@in_loop
-async def test_a_running_job_is_found_although_compaction_overtakes_the_search() -> None:
-    client = Overtaken(LocalCluster())
-    store = JobStore(client, timer=HandTimer())
+@asynccontextmanager
+async def held(store: JobStore, client: LocalClient) -> AsyncIterator[JobId]:
+    """Enqueue a job and hold it; leaving puts it back."""
     job_id = await store.enqueue("mail", Job("send"))
     at = store.places.queue("mail")
     async with client.session() as session:
         await client.claim(at.ready, at.held_by("w"), session.lease)
+        yield job_id
+
+
+@in_loop
+async def test_a_running_job_is_found_although_compaction_overtakes_the_search() -> None:
+    client = Overtaken(LocalCluster())
+    store = JobStore(client, timer=HandTimer())
+    async with held(store, client) as job_id:
         found = await store.find(job_id)
     assert client.is_overtaken
     assert found is not None
@@ -42,10 +52,7 @@ async def test_a_running_job_is_found_although_compaction_overtakes_the_search()
 async def test_a_job_put_back_after_somebody_asked_for_its_end_says_so() -> None:
     client = LocalClient(LocalCluster())
     store = JobStore(client, timer=HandTimer())
-    job_id = await store.enqueue("mail", Job("send"))
-    at = store.places.queue("mail")
-    async with client.session() as session:
-        await client.claim(at.ready, at.held_by("w"), session.lease)
+    async with held(store, client) as job_id:
         await store.cancel(job_id, "not wanted")
     found = await store.find(job_id)
     assert found is not None
