@@ -9,15 +9,16 @@ import socket as network
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from coord.testing.listening_node import ListeningNode
 from transport import zmtp_door
-from transport.base import LinkEvent, Refusal, SendResult
+from transport.base import LinkEvent, SendResult
 from transport.settings import LinkSettings
-from transport.zmtp import NodeTransport, open_node_transport
+from transport.zmtp import open_node_transport
 from transport.zmtp_channel import ZmtpDialer
 from transport.zmtp_connection import READ_BYTES, Connection
 from transport.zmtp_wire import GREETING, Decoder, message_head, ping, ready
@@ -35,41 +36,9 @@ PATIENCE_S = 15.0
 HEADER = b"CO\x01\x02"
 
 
-class Node:
-    """A listening node whose loop a test turns."""
-
-    def __init__(self) -> None:
-        self.refusals: list[Refusal] = []
-        self.transport: NodeTransport = open_node_transport(
-            "tcp://127.0.0.1:0",
-            "tcp://127.0.0.1:0",
-            peer_settings=SETTINGS,
-            client_settings=SETTINGS,
-            on_refused=self.refusals.append,
-        )
-        self.received: list[tuple[bytes, bytes]] = []
-
-    def turn(self, wait_ms: float = 5.0) -> None:
-        """Wait, and take in some of what arrived."""
-        self.transport.poller.wait(wait_ms)
-        self.received += self.transport.listener.receive(16, 1 << 20)
-
-    def settle(self, reached: Callable[[], bool]) -> None:
-        """Turn until `reached`, or fail."""
-        end_s = time.monotonic() + PATIENCE_S
-        while not reached():
-            assert time.monotonic() < end_s, "not reached"
-            self.turn()
-
-    def raw(self) -> network.socket:
-        """Return a plain connection to the clients' port."""
-        host, _, port = self.transport.listener.address.removeprefix("tcp://").rpartition(":")
-        return network.create_connection((host, int(port)), timeout=PATIENCE_S)
-
-
 @pytest.fixture
-def node() -> Iterator[Node]:
-    made = Node()
+def node() -> Iterator[ListeningNode]:
+    made = ListeningNode(SETTINGS)
     yield made
     made.transport.close()
 
@@ -93,7 +62,7 @@ class _Flood:
             return
 
 
-def _deaf_and_full(node: Node) -> tuple[network.socket, bytes]:
+def _deaf_and_full(node: ListeningNode) -> tuple[network.socket, bytes]:
     """Return a client that reads nothing, with all queued for it that may be, and its route."""
     deaf = node.raw()
     deaf.sendall(GREETING + ready(b"DEALER") + _message(b"hello"))
@@ -108,7 +77,9 @@ def _alive(kind: type) -> int:
     return sum(type(one) is kind for one in gc.get_objects())
 
 
-def test_who_comes_and_goes_leaves_nothing_behind_without_the_cyclic_collector(node: Node) -> None:
+def test_who_comes_and_goes_leaves_nothing_behind_without_the_cyclic_collector(
+    node: ListeningNode,
+) -> None:
     gc.collect()
     node.turn(0)
     before = _alive(Connection), _alive(Decoder), len(os.listdir("/proc/self/fd"))
@@ -127,7 +98,7 @@ def test_who_comes_and_goes_leaves_nothing_behind_without_the_cyclic_collector(n
         gc.enable()
 
 
-def test_a_client_outlives_a_loop_that_stood_still_while_it_beat(node: Node) -> None:
+def test_a_client_outlives_a_loop_that_stood_still_while_it_beat(node: ListeningNode) -> None:
     ttl_ms = 100
     steady = node.raw()
     steady.sendall(GREETING + ready(b"DEALER") + ping(ttl_ms) + _message(b"here"))
@@ -143,7 +114,7 @@ def test_a_client_outlives_a_loop_that_stood_still_while_it_beat(node: Node) -> 
     steady.close()
 
 
-def test_one_who_floods_does_not_keep_the_others_from_being_heard(node: Node) -> None:
+def test_one_who_floods_does_not_keep_the_others_from_being_heard(node: ListeningNode) -> None:
     flooding = node.raw()
     flooding.sendall(GREETING + ready(b"DEALER"))
     flooding.setblocking(False)
@@ -161,7 +132,7 @@ def test_one_who_floods_does_not_keep_the_others_from_being_heard(node: Node) ->
     dialer.close()
 
 
-def test_many_who_flood_leave_everyone_a_turn(node: Node) -> None:
+def test_many_who_flood_leave_everyone_a_turn(node: ListeningNode) -> None:
     floods = []
     for _ in range(20):
         stream = node.raw()
@@ -186,7 +157,7 @@ def test_many_who_flood_leave_everyone_a_turn(node: Node) -> None:
 
 
 def test_half_messages_of_many_are_bounded_all_together(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: ListeningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(zmtp_door, "_HALVES_BYTES_MAX", 100_000)
     door = node.transport.listener._door
@@ -208,7 +179,7 @@ def test_half_messages_of_many_are_bounded_all_together(
 
 
 def test_what_nobody_wants_is_read_for_a_bounded_time(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: ListeningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     junk = node.raw()
     junk.sendall(GREETING + ready(b"DEALER"))
@@ -229,7 +200,7 @@ def test_what_nobody_wants_is_read_for_a_bounded_time(
 
 
 def test_a_connection_the_system_will_not_watch_is_turned_away_by_name(
-    node: Node, monkeypatch: pytest.MonkeyPatch
+    node: ListeningNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_args: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -248,7 +219,7 @@ def test_a_connection_the_system_will_not_watch_is_turned_away_by_name(
 
 @pytest.mark.parametrize("shortage", [errno.EMFILE, errno.ENOBUFS])
 def test_letting_in_goes_on_after_a_shortage(
-    node: Node, monkeypatch: pytest.MonkeyPatch, shortage: int
+    node: ListeningNode, monkeypatch: pytest.MonkeyPatch, shortage: int
 ) -> None:
     door = node.transport.listener._door
     real = door._listening
@@ -272,7 +243,7 @@ def test_letting_in_goes_on_after_a_shortage(
 
 
 def test_a_message_for_one_who_left_while_its_queue_was_full_is_told_as_not_sent(
-    node: Node,
+    node: ListeningNode,
 ) -> None:
     deaf, route = _deaf_and_full(node)
     deaf.setsockopt(network.SOL_SOCKET, network.SO_LINGER, struct.pack("ii", 1, 0))
@@ -282,7 +253,7 @@ def test_a_message_for_one_who_left_while_its_queue_was_full_is_told_as_not_sent
     assert node.transport.listener._door._unsent == set()
 
 
-def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: Node) -> None:
+def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: ListeningNode) -> None:
     deaf = node.raw()
     deaf.sendall(GREETING + ready(b"DEALER"))
     deaf.setblocking(False)
@@ -296,7 +267,7 @@ def test_beats_that_are_never_read_are_answered_up_to_a_bound(node: Node) -> Non
 
 
 def test_a_node_that_closes_while_a_client_reads_nothing_is_done_within_its_moment() -> None:
-    node = Node()
+    node = ListeningNode(SETTINGS)
     deaf, _ = _deaf_and_full(node)
     deaf.sendall(_message(b"more"))
     began_s = time.monotonic()

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
-from transport.base import LinkEvent, Refusal, SendResult
+from coord.testing.listening_node import ListeningNode
+from transport.base import LinkEvent, SendResult
 from transport.settings import LinkSettings
 from transport.zeromq_channel import ZmqDialer
-from transport.zmtp import NodeTransport, open_node_transport
 
 SETTINGS = LinkSettings(
     receive_bytes_max=1000, send_bytes_max=1000, handshake_ms=300, reconnect_ms=10
@@ -22,29 +22,11 @@ SETTINGS = LinkSettings(
 PATIENCE_S = 10.0
 
 
-class Node:
-    """A listening node, what it refused, and how to wait for something to happen to it."""
+class Node(ListeningNode):
+    """A listening node that can be shown to serve."""
 
     def __init__(self) -> None:
-        self.refusals: list[Refusal] = []
-        self.transport: NodeTransport = open_node_transport(
-            "tcp://127.0.0.1:0",
-            "tcp://127.0.0.1:0",
-            peer_settings=SETTINGS,
-            client_settings=SETTINGS,
-            on_refused=self.refusals.append,
-        )
-        self.received: list[tuple[bytes, bytes]] = []
-        self.from_peers: list[bytes] = []
-
-    def settle(self, reached: Callable[[], bool]) -> None:
-        """Run the node's loop until `reached`, or fail."""
-        end_s = time.monotonic() + PATIENCE_S
-        while not reached():
-            assert time.monotonic() < end_s, "not reached"
-            self.transport.poller.wait(5)
-            self.received += self.transport.listener.receive(10, 1 << 20)
-            self.from_peers += self.transport.peers.receive(10)
+        super().__init__(SETTINGS)
 
     def address(self, port: str) -> str:
         if port == "peer":
